@@ -1,0 +1,56 @@
+"""The project's sessions. ``nox -s matrix`` runs the whole matrix; ``nox -s tests`` the tests.
+
+    nox -s matrix                                every column, in parallel, then the report
+    nox -s "column(4.46.3)"                      one column
+    nox -s matrix -- --cells 'llama/*'           some cells (globs over cell ids)
+    nox -s matrix -- --versions 4.46.3,main      some versions
+    nox -s matrix -- --fresh                     measure again what is known
+"""
+
+import nox
+
+from compatmatrix import session as glue
+
+nox.needs_version = ">=2026.8.10"
+nox.options.default_venv_backend = "uv"
+nox.options.sessions = ["matrix"]
+nox.options.parallel = glue.parallel()
+
+VERSIONS = glue.version_ids()
+PROJECT = nox.project.load_toml("pyproject.toml")
+
+
+@nox.session(venv_backend="none", allow_parallel=True)
+@nox.parametrize("version", VERSIONS, ids=VERSIONS)
+def column(session: nox.Session, version: str) -> None:
+    """Build one version's environment and run its cells."""
+    session.run(*glue.column(version, session.posargs), success_codes=glue.COLUMN_SUCCESS)
+
+
+@nox.session(venv_backend="none", requires=[f"column({version})" for version in VERSIONS])
+def matrix(session: nox.Session) -> None:
+    """Run every column, then render reports/ and say what is news."""
+    session.run(*glue.report(session.posargs))
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests; `-- -m "not slow"` leaves the real columns out."""
+    session.install("-e", ".", *nox.project.dependency_groups(PROJECT, "test"))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style (ruff) and the import contracts (import-linter)."""
+    session.install("-e", ".", *nox.project.dependency_groups(PROJECT, "lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types: mypy strict, tests included."""
+    session.install("-e", ".", *nox.project.dependency_groups(PROJECT, "types"))
+    session.run("mypy")

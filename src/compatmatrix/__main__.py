@@ -1,0 +1,5 @@
+"""``python -m compatmatrix``."""
+
+from compatmatrix.cli import main
+
+main()

@@ -1,0 +1,240 @@
+"""From what a child left behind to an outcome: exit, signal, limit, record. Pure, and total.
+
+The probe reports facts only; this is the one place that judges them. The worst finding wins: a check
+that does not hold makes a cell ``wrong`` even where an exception followed.
+"""
+
+from __future__ import annotations
+
+import re
+import signal as signals
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from compatmatrix.results import CellResult, Check, Failure, Outcome
+from compatmatrix.text import clean
+
+How = Literal["exited", "signal", "timeout", "no-progress", "memory", "lost"]
+
+#: How torch and Python say that there is no more memory, beside MemoryError.
+_OUT_OF_MEMORY = re.compile(r"DefaultCPUAllocator: (can't|not enough)|CUDA out of memory|Cannot allocate memory|std::bad_alloc")
+#: A version's own words for "I do not know this": each names the class or the argument.
+_UNKNOWN_CLASS = re.compile(r"Unrecognized configuration class .* for this kind of AutoModel", re.DOTALL)
+
+
+class Unsupported(BaseModel):
+    """The probe's ``unsupported`` fact: an API that the version itself says it lacks."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    evidence: str = ""
+
+
+class Step(BaseModel):
+    """A step that a scenario announced, and how long it took."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    seconds: float = 0.0
+
+
+class Raised(BaseModel):
+    """The probe's ``exception`` fact."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    type: str
+    message: str = ""
+    step: str | None = None
+    frames: list[dict[str, Any]] = Field(default_factory=list)
+    traceback: str = ""
+    chain: list[dict[str, Any]] = Field(default_factory=list)
+
+
+class Record(BaseModel):
+    """What a child writes: schema 1. Everything in it is untrusted."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    schema_number: Literal[1] = Field(alias="schema")
+    cell: str
+    status: Literal["done", "raised", "unsupported", "skipped"]
+    message: str | None = None
+    checks: list[Check] = Field(default_factory=list)
+    exception: Raised | None = None
+    unsupported: Unsupported | None = None
+    architectures: dict[str, bool] = Field(default_factory=dict)
+    fingerprint: dict[str, Any] = Field(default_factory=dict)
+    warnings: list[str] = Field(default_factory=list)
+    steps: list[Step] = Field(default_factory=list)
+    seconds: float = 0.0
+    peak_memory: int = 0
+
+
+class Ended(BaseModel):
+    """How a child ended, as the host saw it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    how: How
+    number: int = 0
+    seconds: float = 0.0
+    peak_memory: int = 0
+    log: str = ""
+    record: Any = None
+    record_error: str = ""
+
+
+def classify(cell: str, version: str, ended: Ended) -> CellResult:
+    """The outcome of one attempt at one cell; never raises."""
+    record, error = _read(cell, ended)
+    outcome, reason = _judge(ended, record, error)
+    failure = _failure(record.exception) if record and record.exception else None
+    return CellResult(
+        cell=cell,
+        version=version,
+        outcome=outcome,
+        reason=clean(reason, limit=500),
+        signature=_signature(outcome, failure, reason, record),
+        checks=tuple(record.checks) if record else (),
+        failure=failure,
+        fingerprint=record.fingerprint if record else {},
+        warnings=tuple(clean(text, limit=1000) for text in record.warnings) if record else (),
+        steps=tuple((clean(step.name, limit=80), step.seconds) for step in record.steps) if record else (),
+        seconds=ended.seconds,
+        peak_memory=max(ended.peak_memory, record.peak_memory if record else 0),
+        log=clean(ended.log),
+        attempts=(outcome,),
+    )
+
+
+def _read(cell: str, ended: Ended) -> tuple[Record | None, str]:
+    if ended.record is None:
+        return None, ended.record_error
+    try:
+        record = Record.model_validate(ended.record)
+    except ValidationError as error:
+        first = error.errors()[0]
+        return None, f"the record is not of schema 1: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+    if record.cell != cell:
+        return None, f"the record is of another cell: {record.cell}"
+    return record, ""
+
+
+def _judge(ended: Ended, record: Record | None, error: str) -> tuple[Outcome, str]:
+    """Outcome and reason, worst first."""
+    broken = [check for check in record.checks if not check.holds] if record else []
+    if broken and record and record.status != "skipped":
+        shown = "; ".join(f"{c.name}: {c.measured:.4g} over {c.limit:.4g} {c.detail}".strip() for c in broken[:4])
+        return Outcome.WRONG, f"{len(broken)} of {len(record.checks)} checks do not hold: {shown}"
+    if ended.how == "memory":
+        return Outcome.OOM, f"used more memory than the policy allows{_at(record)}"
+    if ended.how == "timeout":
+        return Outcome.TIMEOUT, f"not finished after {ended.seconds:.0f} s{_at(record)}"
+    if ended.how == "no-progress":
+        return Outcome.TIMEOUT, f"stood still: no step and no output; stopped after {ended.seconds:.0f} s"
+    if ended.how == "signal":
+        return Outcome.CRASH, f"killed by {_signal(ended.number)}"
+    if ended.how == "lost":
+        return Outcome.CRASH, "the process that ran it is gone" + (f": {error}" if error else "")
+    if record is None:
+        return Outcome.CRASH, f"exited with {ended.number} and {error or 'left no record'}"
+    if ended.number:
+        return Outcome.CRASH, f"exited with {ended.number} after its record was written"
+    return _judge_record(record)
+
+
+def _judge_record(record: Record) -> tuple[Outcome, str]:
+    if record.status == "skipped":
+        return Outcome.SKIPPED, record.message or "skipped"
+    if record.status == "unsupported":
+        asked = record.unsupported
+        return Outcome.UNSUPPORTED, f"{asked.name}: {asked.evidence}" if asked else record.message or "unsupported"
+    if record.status == "raised" or record.exception:
+        raised = record.exception or Raised(type="Exception", message=record.message or "")
+        if raised.type.rpartition(".")[2] in ("MemoryError", "OutOfMemoryError") or _OUT_OF_MEMORY.search(raised.message):
+            return Outcome.OOM, f"{raised.type}: {raised.message}"
+        said = _says_unsupported(raised, record.architectures)
+        if said:
+            return Outcome.UNSUPPORTED, said
+        return Outcome.FAIL, f"{raised.type.removeprefix('builtins.')}: {raised.message}"
+    if not record.checks:
+        return Outcome.FAIL, "the scenario measured nothing: a green cell without a check would be worth nothing"
+    return Outcome.PASS, f"{len(record.checks)} checks held"
+
+
+def _says_unsupported(raised: Raised, architectures: dict[str, bool]) -> str:
+    """The version's own statement that it does not know the architecture, or nothing."""
+    name = raised.type.rpartition(".")[2]
+    messages = [raised.message, *(str(link.get("message", "")) for link in raised.chain)]
+    for model_type, known in architectures.items():
+        # Both must agree: its registry lacks the model type, and the error is about that very name.
+        if not known and name in ("KeyError", "ValueError") and any(_names(model_type, text) for text in messages):
+            return f"{name}: {raised.message}"
+    if name == "ValueError" and _UNKNOWN_CLASS.search(raised.message):
+        return f"{name}: {raised.message}"
+    return ""
+
+
+def _names(model_type: str, message: str) -> bool:
+    return bool(re.search(rf"(^|[\s'\"`]){re.escape(model_type)}($|[\s'\"`])", message))
+
+
+def _failure(raised: Raised) -> Failure:
+    frames = []
+    for frame in raised.frames[-40:]:
+        line = frame.get("line", 0)
+        module, function = str(frame.get("module", "")), str(frame.get("function", ""))
+        frames.append({"module": clean(module, limit=200), "function": clean(function, limit=200), "line": int(line)})
+    return Failure.model_validate({
+        "type": clean(raised.type, limit=200),
+        "message": clean(raised.message, limit=4000),
+        "step": raised.step and clean(raised.step, limit=80),
+        "frames": frames,
+        "traceback": clean(raised.traceback, limit=20_000),
+        "chain": [clean(f"{c.get('type', '')}: {c.get('message', '')}", limit=1000) for c in raised.chain[:10]],
+    })
+
+
+def _signature(outcome: Outcome, failure: Failure | None, reason: str, record: Record | None) -> str | None:
+    """What stays the same when the same thing happens again: no addresses, paths, sizes, line numbers."""
+    if outcome in (Outcome.PASS, Outcome.SKIPPED):
+        return None
+    if outcome is Outcome.WRONG and record:
+        return "wrong: " + ", ".join(sorted({check.name for check in record.checks if not check.holds}))
+    if failure is None:
+        return normalised(reason)
+    library = [f for f in failure.frames if not f.module.startswith(("scenarios", "compatprobe", "torch", "<"))]
+    where = f" @ {library[-1].module}.{library[-1].function}" if library else ""
+    return f"{failure.type.removeprefix('builtins.')}: {normalised(failure.message)}{where}"
+
+
+_VOLATILE = (
+    (re.compile(r"0x[0-9a-fA-F]+"), "0x…"),
+    (re.compile(r"(?:[A-Za-z]:)?(?:[/\\][\w.+@~-]+){2,}[/\\]?"), "<path>"),
+    (re.compile(r"\b\d+(?:\.\d+)?\s?(?:[KMGT]i?B|bytes|s|seconds)\b"), "<size>"),
+    (re.compile(r"\b[0-9a-f]{12,}\b"), "<hash>"),
+    (re.compile(r"\s+"), " "),
+)
+
+
+def normalised(message: str) -> str:
+    """A message without what changes from run to run, in one line of at most 300 characters."""
+    text = clean(message, limit=4000)
+    for pattern, replacement in _VOLATILE:
+        text = pattern.sub(replacement, text)
+    return text.strip()[:300]
+
+
+def _signal(number: int) -> str:
+    try:
+        return signals.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _at(record: Record | None) -> str:
+    return f" in step {record.steps[-1].name!r}" if record and record.steps else ""

@@ -1,0 +1,69 @@
+"""Run against run, column by column: what is news. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from compatmatrix.errors import Exit
+from compatmatrix.ledger import Issue, Ledger
+from compatmatrix.results import CellResult, Column, News, Outcome, Run
+
+
+def same(before: CellResult, after: CellResult) -> bool:
+    """Whether two results say the same: outcome, and for a red one the signature."""
+    return before.outcome is after.outcome and (not after.outcome.red or before.signature == after.signature)
+
+
+def judge(result: CellResult, column: Column, before: CellResult | None, ledger: Ledger) -> tuple[News, Issue | None]:
+    """What is news about one cell, and the known issue that explains it, if one does.
+
+    A red cell is known, regressed (it was better before) or new (nothing explains it). Infrastructure and
+    missing hardware are never a version's news, neither now nor as what came before.
+    """
+    if before is not None and not before.outcome.answered:
+        before = None
+    if not result.outcome.answered:
+        return News.NONE, None
+    if result.outcome.red:
+        issue = ledger.explanation(result, column)
+        if issue is not None:
+            return News.KNOWN, issue
+        worse = before is not None and before.outcome.severity < result.outcome.severity
+        return (News.REGRESSED if worse else News.NEW), None
+    if before is None:
+        return News.NONE, None
+    if before.outcome.red:
+        return News.FIXED, None
+    if before.outcome is not result.outcome:
+        return (News.REGRESSED if before.outcome is Outcome.PASS else News.FIXED), None
+    changed = before.fingerprint_digest != result.fingerprint_digest
+    return (News.CHANGED if changed else News.NONE), None
+
+
+def news(run: Run, before: Run | None, ledger: Ledger) -> Run:
+    """The run with its news, judged against the ledger and the last run."""
+    columns = {column.version: column for column in run.columns}
+    earlier = {(row.version, row.cell): row for row in before.results} if before else {}
+    found: dict[str, dict[str, News]] = {}
+    known: dict[str, dict[str, str]] = {}
+    for row in run.results:
+        verdict, issue = judge(row, columns[row.version], earlier.get((row.version, row.cell)), ledger)
+        if verdict is not News.NONE:
+            found.setdefault(row.version, {})[row.cell] = verdict
+        if issue is not None:
+            known.setdefault(row.version, {})[row.cell] = issue.id
+    compared = before.id if before else None
+    return run.model_copy(update={"news": found, "known": known, "compared_with": compared})
+
+
+def exit_status(run: Run, unmatched: Iterable[Issue] = ()) -> Exit:
+    """The exit status of a run: decided by news and by infrastructure, never by red alone."""
+    kinds = {kind for cells in run.news.values() for kind in cells.values()}
+    if kinds & {News.REGRESSED, News.NEW}:
+        return Exit.REGRESSED
+    outcomes = {row.outcome for row in run.results}
+    if outcomes & {Outcome.ENV_FAIL, Outcome.NOT_RUN} or any(not column.ready for column in run.columns):
+        return Exit.INFRASTRUCTURE
+    if any(kind.worth_telling for kind in kinds) or list(unmatched):
+        return Exit.NEWS
+    return Exit.OK

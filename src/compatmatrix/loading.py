@@ -1,0 +1,173 @@
+"""Files into models: matrix.yaml with lines and suggestions, and the discovery of scenarios."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from compatmatrix.errors import InputError, MatrixError, ScenarioError
+from compatmatrix.ledger import Ledger
+from compatmatrix.matrix import Matrix
+from compatmatrix.results import Scenario
+
+PROBE = Path(__file__).resolve().parent.parent / "compatprobe"
+_DISCOVERY_SECONDS = 60
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def load_matrix(path: Path) -> Matrix:
+    """Read matrix.yaml; raises :class:`MatrixError` with every problem, its line and a suggestion."""
+    return load_yaml(path, Matrix)
+
+
+def load_ledger(path: Path) -> Ledger:
+    """Read the ledger of known issues; an absent file is an empty ledger."""
+    return load_yaml(path, Ledger) if path.exists() else Ledger()
+
+
+def load_yaml(path: Path, model: type[M]) -> M:
+    """Read a YAML file into a model; raises :class:`MatrixError` (all problems at once)."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(
+            f"{path}: there is no such file", hint="run it beside a matrix.yaml, or name one by --matrix"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader, stricter
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise MatrixError(str(path), [f"line {line}: not YAML: {error.problem}"]) from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise MatrixError(str(path), [f"line 1: not YAML: {error}"]) from error
+    if not isinstance(data, dict):
+        raise MatrixError(str(path), ["line 1: the file must be a mapping with the key 'versions'"])
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        # A list whose items are all wrong is also "too short": the items' own problems say it better.
+        kept = [problem for problem in error.errors() if not (problem["type"] == "too_short" and problem["input"])]
+        problems = [_describe(problem, root, model) for problem in kept]
+        raise MatrixError(str(path), sorted(set(problems), key=_line)) from error
+
+
+def _line(problem: str) -> tuple[int, str]:
+    return int(problem.split(":", 1)[0].removeprefix("line ")), problem
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice in one mapping, of which YAML would keep the last in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} is there twice", problem_mark=key.start_mark)
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
+        return super().construct_mapping(node, deep)
+
+
+def _describe(problem: Any, root: yaml.Node | None, model: type[BaseModel]) -> str:
+    """One problem as ``line 7: versions[2].sorces: unknown key. Did you mean 'sources'?``."""
+    node, path, line = root, "", 1
+    siblings: list[str] = []
+    location = problem["loc"]
+    for index, part in enumerate(location):
+        child, keys, at = _child(node, part)
+        if child is None and problem["type"] != "missing":
+            continue  # a union's tag, which the file does not have
+        if isinstance(child, yaml.ScalarNode) and index + 1 < len(location):
+            continue  # a union's tag that is also the key by which its kind is told
+        path += f"[{part}]" if isinstance(part, int) else f"{'.' if path else ''}{part}"
+        node, siblings, line = child or node, keys, at or line
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        key = str(problem["loc"][-1])
+        close = difflib.get_close_matches(key, _fields_beside(siblings, model), n=1, cutoff=0.5)
+        message = "unknown key" + (f". Did you mean {close[0]!r}?" if close else "")
+    elif problem["type"] == "missing":
+        message = "is missing"
+    return f"line {line}: {path + ': ' if path else ''}{message}"
+
+
+def _child(node: yaml.Node | None, part: int | str) -> tuple[yaml.Node | None, list[str], int | None]:
+    """The node below, the keys beside it, and its line (its key's line where it has one)."""
+    if isinstance(node, yaml.MappingNode):
+        pairs = {key.value: (key, value) for key, value in node.value if isinstance(key, yaml.ScalarNode)}
+        if part in pairs:
+            key, value = pairs[part]
+            return value, list(pairs), key.start_mark.line + 1
+        return None, list(pairs), None
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        child = node.value[part]
+        return child, [], child.start_mark.line + 1
+    return None, [], None
+
+
+def _fields_beside(siblings: Sequence[str], model: type[BaseModel]) -> list[str]:
+    """The fields of the model (among all that make up the file) that these keys most likely belong to."""
+    fields = [set(candidate.model_fields) for candidate in _models(model)]
+    best = max(fields, key=lambda names: len(names & set(siblings)))
+    return sorted(best - set(siblings)) or sorted(set().union(*fields))
+
+
+def _models(model: type[BaseModel], seen: set[type[BaseModel]] | None = None) -> Iterator[type[BaseModel]]:
+    seen = set() if seen is None else seen
+    if model in seen:
+        return
+    seen.add(model)
+    yield model
+    for field in model.model_fields.values():
+        for found in _inside(field.annotation):
+            yield from _models(found, seen)
+
+
+def _inside(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in getattr(annotation, "__args__", ()):
+        yield from _inside(argument)
+
+
+def discover(roots: Sequence[Path], *, python: str = sys.executable) -> tuple[tuple[Scenario, ...], str]:
+    """The scenarios under the roots, and the hash of the probe itself.
+
+    Scenario files are imported by the probe in a process of its own, never by the host. Raises
+    :class:`ScenarioError` with every broken file.
+    """
+    for root in roots:
+        if not root.is_dir():
+            raise ScenarioError(f"{root}: there is no such directory", hint="name the scenarios' directory")
+    with tempfile.TemporaryDirectory(prefix="compatmatrix-") as directory:
+        out = Path(directory) / "scenarios.json"
+        command = [python, "-I", str(PROBE), "list", *map(str, roots), "--out", str(out)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_DISCOVERY_SECONDS, check=False)
+        except subprocess.TimeoutExpired:
+            raise ScenarioError(
+                f"importing the scenario files took more than {_DISCOVERY_SECONDS} s",
+                hint="scenario files must import torch and transformers inside their functions only",
+            ) from None
+        if done.returncode or not out.exists():
+            raise ScenarioError(f"scenarios could not be listed:\n{(done.stderr or done.stdout)[-2000:]}")
+        listing = json.loads(out.read_text(encoding="utf-8"))
+    if listing["errors"]:
+        lines = [f"  {error['file']}:{error['line']}: {error['message']}" for error in listing["errors"]]
+        raise ScenarioError("scenario files cannot be used:\n" + "\n".join(lines), hint="correct the files")
+    scenarios = tuple(Scenario.model_validate(entry) for entry in listing["scenarios"])
+    if not scenarios:
+        raise ScenarioError(f"no scenario under {', '.join(map(str, roots))}", hint="see docs/scenarios.md")
+    return scenarios, listing["probe_hash"]

@@ -1,0 +1,124 @@
+"""The stages that the commands are made of: load, run a column, report. Each calls only what stands above it."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from compatmatrix import assemble, compare, loading, plan, runner
+from compatmatrix.errors import Exit, SelectionError, StorageError
+from compatmatrix.ledger import Ledger
+from compatmatrix.report import render, terminal
+from compatmatrix.results import Run
+from compatmatrix.store import Store
+
+PUBLISHED = Path("reports")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What a command was asked to do, loaded and checked."""
+
+    plan: plan.Plan
+    ledger: Ledger
+    settings: runner.Settings
+    selected: bool
+    output: Path
+    baseline: Path
+
+
+def load(
+    *,
+    matrix_file: Path,
+    scenario_roots: Sequence[Path],
+    versions: str = "",
+    cells: Sequence[str] = (),
+    globs: Sequence[str] = (),
+    state: Path = Path(".compatmatrix"),
+    fresh: bool = False,
+    isolation: str = "fork",
+    output: Path | None = None,
+    baseline: Path | None = None,
+    ledger_file: Path | None = None,
+) -> Job:
+    """Read everything that the user wrote; raises an :class:`InputError` before anything runs."""
+    matrix = loading.load_matrix(matrix_file)
+    ledger = loading.load_ledger(ledger_file or scenario_roots[0] / "known_issues.yaml")
+    scenarios, probe_hash = loading.discover(scenario_roots)
+    wanted = [version for version in versions.split(",") if version]
+    patterns = [*cells, *globs]
+    chosen = plan.make(matrix, scenarios, probe_hash, versions=wanted, cells=patterns)
+    selected = bool(wanted or patterns)
+    root = matrix_file.resolve().parent
+    return Job(
+        plan=chosen,
+        ledger=ledger,
+        settings=runner.Settings(
+            root=root,
+            state=state.resolve(),
+            scenario_roots=tuple(path.resolve() for path in scenario_roots),
+            isolation=isolation,
+            fresh=fresh,
+            environ=dict(os.environ),
+        ),
+        selected=selected,
+        output=output or (state / "selection" if selected else root / PUBLISHED),
+        baseline=baseline or root / PUBLISHED / "latest.json",
+    )
+
+
+def run_column(job: Job, id: str, progress: Callable[[str], None]) -> Exit:
+    """Run one column of the job; a version outside the selection is left alone."""
+    known = [version.id for version in job.plan.matrix.versions]
+    if id not in known:
+        raise SelectionError(f"there is no version {id!r} in the matrix", hint=f"versions: {', '.join(known)}")
+    version = next((version for version in job.plan.versions if version.id == id), None)
+    if version is None:
+        progress(f"{id}  not selected")
+        return Exit.OK
+    with Store(job.settings.store) as store:
+        column = runner.run_column(job.plan, version, job.settings, store, progress)
+    return Exit.OK if column.ready else Exit.INFRASTRUCTURE
+
+
+def report(job: Job, *, now: datetime.datetime, echo: Callable[[str], None]) -> Exit:
+    """Assemble what is stored into a run, judge its news, render it, and say so in the terminal."""
+    before = _baseline(job.baseline)
+    with Store(job.settings.store) as store:
+        columns = store.columns()
+        stored = store.get(assemble.keys(job.plan, columns).values())
+    run = assemble.assemble(job.plan, columns, stored, now=now)
+    run = compare.news(run, before, job.ledger)
+    unmatched = job.ledger.unmatched(run.results, run.columns)
+    page = render.publish(run, job.output, before=before, ledger=job.ledger)
+    terminal.show(run, page)
+    status = compare.exit_status(run, unmatched)
+    for issue in unmatched:
+        echo(f"known issue {issue.id}: nothing matches it any more; look again, and close it if it is gone")
+    if status:
+        echo(f"exit status {int(status)}: {_MEANING[status]}")
+    return status
+
+
+_MEANING = {
+    Exit.REGRESSED: "a cell became worse, or is red and no known issue explains it",
+    Exit.NEWS: "a cell was fixed or behaves differently, or a known issue matches nothing",
+    Exit.INFRASTRUCTURE: "a column has no environment, or cells were not run",
+}
+
+
+def _baseline(path: Path) -> Run | None:
+    if not path.exists():
+        return None
+    try:
+        return Run.from_json(path.read_bytes())
+    except (OSError, ValidationError, ValueError) as error:
+        raise StorageError(
+            f"{path}: not a run that this version of compatmatrix can read: {str(error).splitlines()[0]}",
+            hint="name another file by --baseline, or move it away to compare with nothing",
+        ) from error

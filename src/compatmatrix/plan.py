@@ -1,0 +1,116 @@
+"""What is to be run: versions and cells, selected; and the key under which a result is kept. Pure."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import platform
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from compatmatrix.errors import SelectionError
+from compatmatrix.ledger import matches
+from compatmatrix.matrix import Matrix, Policy, Version
+from compatmatrix.results import Scenario, Variant
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedCell:
+    """One cell before it is run."""
+
+    id: str
+    scenario: Scenario
+    variant: Variant
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The chosen versions and the cells that each of them answers for, in a stable order."""
+
+    matrix: Matrix
+    versions: tuple[Version, ...]
+    scenarios: tuple[Scenario, ...]
+    cells: tuple[PlannedCell, ...]
+    probe_hash: str
+
+    def key(self, lock_hash: str, cell: PlannedCell) -> str:
+        """The content that a result depends on: lock, scenario source, probe, cell, limits, platform."""
+        parts = [
+            lock_hash,
+            cell.scenario.source_hash,
+            self.probe_hash,
+            cell.id,
+            _limits(self.matrix.policy, cell.scenario),
+            platform.system(),
+            platform.machine(),
+        ]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def _limits(policy: Policy, scenario: Scenario) -> list[float]:
+    timeout = scenario.timeout or policy.timeout_seconds
+    return [timeout, policy.no_progress_seconds, policy.memory, policy.threads]
+
+
+def make(
+    matrix: Matrix,
+    scenarios: Sequence[Scenario],
+    probe_hash: str,
+    *,
+    versions: Sequence[str] = (),
+    cells: Sequence[str] = (),
+) -> Plan:
+    """Select versions by id and cells by glob (all where nothing is given).
+
+    Raises :class:`SelectionError` for a name or glob that means nothing, with a suggestion.
+    """
+    chosen = _versions(matrix, versions)
+    every = tuple(_cells(scenarios))
+    planned = [cell for cell in every if _included(cell.id, matrix)]
+    for glob in matrix.scenarios.include + tuple(exclusion.cells for exclusion in matrix.scenarios.exclude):
+        _must_match(glob, every, "matrix.yaml's selection")
+    if cells:
+        for glob in cells:
+            _must_match(glob, planned, "the selection")
+        planned = [cell for cell in planned if any(matches(cell.id, glob) for glob in cells)]
+    used = {cell.scenario.id for cell in planned}
+    kept = tuple(scenario for scenario in scenarios if scenario.id in used)
+    return Plan(matrix=matrix, versions=chosen, scenarios=kept, cells=tuple(planned), probe_hash=probe_hash)
+
+
+def _versions(matrix: Matrix, wanted: Sequence[str]) -> tuple[Version, ...]:
+    known = [version.id for version in matrix.versions]
+    for id in wanted:
+        if id not in known:
+            raise SelectionError(
+                f"there is no version {id!r} in the matrix" + _meant(id, known), hint=f"versions: {', '.join(known)}"
+            )
+    return tuple(version for version in matrix.versions if not wanted or version.id in wanted)
+
+
+def _cells(scenarios: Iterable[Scenario]) -> Iterator[PlannedCell]:
+    for scenario in scenarios:
+        for variant in scenario.variants:
+            yield PlannedCell(id=scenario.id + variant.label, scenario=scenario, variant=variant)
+
+
+def _included(cell: str, matrix: Matrix) -> bool:
+    selection = matrix.scenarios
+    if any(matches(cell, exclusion.cells) for exclusion in selection.exclude):
+        return False
+    return any(matches(cell, glob) for glob in selection.include)
+
+
+def _must_match(glob: str, cells: Sequence[PlannedCell], what: str) -> None:
+    if not any(matches(cell.id, glob) for cell in cells):
+        names = sorted({name for cell in cells for name in (cell.id, cell.scenario.id, cell.scenario.family)})
+        raise SelectionError(
+            f"{what}: no scenario or cell matches {glob!r}" + _meant(glob, names),
+            hint="`compatmatrix list` shows every cell id; * and ? may stand for parts of it",
+        )
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f". Did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,162 @@
+"""One column, from sources to stored results. Every planned cell is accounted for, whatever happens."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from compatmatrix import environment, resolve
+from compatmatrix.classify import Ended, classify
+from compatmatrix.errors import EnvironmentFailure
+from compatmatrix.execute import Limits, Probe, ProbeStartError
+from compatmatrix.loading import PROBE
+from compatmatrix.matrix import Policy, Version
+from compatmatrix.plan import Plan, PlannedCell
+from compatmatrix.results import CellResult, Column, EnvFailure, EnvReason, Outcome
+from compatmatrix.store import Store
+
+#: Outcomes that may be the machine's doing and are tried again; the version's own answers are not.
+_RETRIED = frozenset({Outcome.CRASH, Outcome.TIMEOUT, Outcome.OOM})
+#: Outcomes that depend on the machine and not on the key, and are therefore never taken from the store.
+_NOT_KEPT = frozenset({Outcome.SKIPPED, Outcome.ENV_FAIL, Outcome.NOT_RUN})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Where things are, and how cells are run."""
+
+    root: Path
+    state: Path
+    scenario_roots: tuple[Path, ...]
+    isolation: str = "fork"
+    fresh: bool = False
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def store(self) -> Path:
+        return self.state / "results.sqlite"
+
+    @property
+    def environments(self) -> Path:
+        return self.state / "environments"
+
+
+class Running(Protocol):
+    """The part of a probe that running a cell needs."""
+
+    def run(self, cell: str, limits: Limits) -> Ended: ...
+
+
+Progress = Callable[[str], None]
+
+
+def run_column(plan: Plan, version: Version, settings: Settings, store: Store, progress: Progress) -> Column:
+    """Resolve, build and run one version; the column, and each cell's result, are stored as they come.
+
+    An environment that cannot be made is a column with a failure, not an exception. Interrupts pass
+    through after every process of the column has been stopped; what was measured stays.
+    """
+    try:
+        progress(f"{version.id}  resolving {version.sources[0]}")
+        resolution = resolve.resolve(version, plan.matrix, root=settings.root, environ=settings.environ)
+        progress(f"{version.id}  environment for {resolution.column.shows}")
+        built = environment.build(resolution, settings.environments, environ=settings.environ)
+    except EnvironmentFailure as failure:
+        return _unavailable(Column(version=version.id), failure, store, progress)
+    column = built.column
+    results, todo = _recall(plan, column, settings, store)
+    store.put_column(column)
+    if not todo:
+        progress(f"{version.id}  {len(results)}/{len(plan.cells)}  all taken from the store, unchanged")
+        return column
+    try:
+        _run_cells(plan, column, built.python, todo, settings, store, progress)
+    except EnvironmentFailure as failure:
+        return _unavailable(column, failure, store, progress)
+    return column
+
+
+def _recall(plan: Plan, column: Column, settings: Settings, store: Store) -> tuple[list[str], list[PlannedCell]]:
+    """The cells that are known, and those that must be run."""
+    if settings.fresh:
+        return [], list(plan.cells)
+    keys = {cell.id: plan.key(column.lock_hash, cell) for cell in plan.cells}
+    known = {row.cell for row in store.get(keys.values()).values() if row.outcome not in _NOT_KEPT}
+    return sorted(known), [cell for cell in plan.cells if cell.id not in known]
+
+
+def _run_cells(
+    plan: Plan,
+    column: Column,
+    python: Path,
+    cells: Sequence[PlannedCell],
+    settings: Settings,
+    store: Store,
+    progress: Progress,
+) -> None:
+    done = len(plan.cells) - len(cells)
+    work = settings.state / "work" / column.environment
+    progress(f"{column.version}  importing transformers {column.transformers}")
+    try:
+        with Probe(
+            python,
+            PROBE,
+            settings.scenario_roots,
+            work,
+            isolation=settings.isolation,
+            threads=plan.matrix.policy.threads,
+            environ=settings.environ,
+        ) as probe:
+            for number, cell in enumerate(cells, start=done + 1):
+                progress(f"{column.version}  {number}/{len(plan.cells)}  {cell.id}")
+                result = run_cell(probe, column.version, cell, plan.matrix.policy)
+                store.put(
+                    result.model_copy(
+                        update={
+                            "key": plan.key(column.lock_hash, cell),
+                            "measured_at": datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0),
+                        }
+                    )
+                )
+    except ProbeStartError as error:
+        raise EnvironmentFailure(
+            EnvReason.IMPORT_FAILED.value,
+            str(error),
+            hint="a companion pin in matrix.yaml may fit this version better",
+            log=error.log,
+        ) from error
+
+
+def run_cell(probe: Running, version: str, cell: PlannedCell, policy: Policy) -> CellResult:
+    """Run one cell, again after a crash, a timeout or oom; different endings are kept as attempts (flaky)."""
+    limits = Limits(
+        timeout=cell.scenario.timeout or policy.timeout_seconds,
+        no_progress=policy.no_progress_seconds,
+        memory=int(policy.memory),
+        log=int(policy.log),
+    )
+    attempts: list[CellResult] = []
+    for _ in range(policy.retries + 1):
+        attempts.append(classify(cell.id, version, probe.run(cell.id, limits)))
+        if attempts[-1].outcome not in _RETRIED:
+            break
+    # The worst of the attempts is the verdict: a cell that crashes now and then is not green.
+    worst = max(attempts, key=lambda attempt: attempt.outcome.severity)
+    return worst.model_copy(update={"attempts": tuple(attempt.outcome for attempt in attempts)})
+
+
+def _unavailable(column: Column, failure: EnvironmentFailure, store: Store, progress: Progress) -> Column:
+    column = column.model_copy(
+        update={
+            "failure": EnvFailure(
+                reason=EnvReason(failure.reason), message=failure.message, hint=failure.hint, log=failure.log
+            ),
+            "resolved_at": datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0),
+        }
+    )
+    store.put_column(column)
+    progress(f"{column.version}  env-fail: {failure.reason}: {failure.message.splitlines()[0]}")
+    return column

@@ -1,0 +1,52 @@
+"""Glue for the noxfile: version ids for its parameters, and the command lines that its sessions run.
+
+It is imported each time nox reads the noxfile, once per parallel session: it must stay cheap, so it
+imports nothing of the pipeline.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from compatmatrix.errors import Exit
+
+
+def version_ids(path: str | Path = "matrix.yaml") -> list[str]:
+    """The ids of the versions in matrix.yaml, for nox to parametrize ``column`` by.
+
+    Only the ids are read here: a file with mistakes gives what can be read, and the session that runs
+    then shows every mistake in one message.
+    """
+    try:
+        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return []
+    versions = data.get("versions") if isinstance(data, dict) else None
+    entries = versions if isinstance(versions, list) else []
+    ids = [str(entry["id"]) for entry in entries if isinstance(entry, dict) and entry.get("id")]
+    return list(dict.fromkeys(ids))
+
+
+def parallel() -> int:
+    """How many sessions run at once: one per processor that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return max(1, len(affinity(0)) if affinity else os.cpu_count() or 1)
+
+
+def column(version: str, posargs: Sequence[str]) -> list[str]:
+    """The command that runs one column."""
+    return [sys.executable, "-m", "compatmatrix", "column", version, *posargs]
+
+
+def report(posargs: Sequence[str]) -> list[str]:
+    """The command that renders the report of what the columns stored, and whose exit status is the news."""
+    return [sys.executable, "-m", "compatmatrix", "report", *posargs]
+
+
+#: A column that could not be built is a result, shown in the report: it must not keep the report from being made.
+COLUMN_SUCCESS = [Exit.OK.value, Exit.INFRASTRUCTURE.value]

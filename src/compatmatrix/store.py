@@ -1,0 +1,115 @@
+"""The results store: one SQLite file, keyed by content, safe under parallel columns and kill -9.
+
+A result is written the moment it is known, in a transaction of its own. WAL lets columns in other
+processes write at the same time; a killed writer leaves the last committed state.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from compatmatrix.errors import StorageError
+from compatmatrix.results import CellResult, Column
+
+_VERSION = 1
+_BUSY_MILLISECONDS = 30_000
+_TABLES = """
+CREATE TABLE IF NOT EXISTS results (
+    key TEXT PRIMARY KEY, version TEXT NOT NULL, cell TEXT NOT NULL,
+    outcome TEXT NOT NULL, measured_at TEXT NOT NULL, json TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS columns (
+    version TEXT PRIMARY KEY, resolved_at TEXT NOT NULL, json TEXT NOT NULL
+);
+"""
+
+
+class Store:
+    """Open it with ``with Store(path) as store``; every method raises :class:`StorageError` on trouble."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self._guard():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, timeout=_BUSY_MILLISECONDS / 1000, isolation_level=None)
+            self._prepare()
+
+    def _prepare(self) -> None:
+        found = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if found > _VERSION:
+            raise StorageError(
+                f"{self.path}: written by a newer compatmatrix (store version {found}; this one reads {_VERSION})",
+                hint="update compatmatrix, or name another file by --store",
+            )
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        if found < _VERSION:
+            self._db.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version={_VERSION}; COMMIT;")
+
+    @contextlib.contextmanager
+    def _guard(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            text = str(error)
+            hint = "free disk space and run again: nothing that was stored is lost"
+            if "malformed" in text or "not a database" in text:
+                hint = "move the file away and run again; reports that were published are not touched"
+            elif "readonly" in text or "unable to open" in text:
+                hint = "make the directory writable, or name another file by --store"
+            raise StorageError(f"{self.path}: {text}", hint=hint) from error
+        except OSError as error:
+            raise StorageError(
+                f"{self.path}: {error}", hint="make the directory writable, or name another file by --store"
+            ) from error
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._db.close()
+
+    def put(self, result: CellResult) -> None:
+        """Keep a result under its key; a later one of the same key replaces it."""
+        measured = result.measured_at.isoformat() if result.measured_at else ""
+        row = (result.key, result.version, result.cell, result.outcome.value, measured, result.model_dump_json())
+        with self._guard():
+            self._db.execute("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def get(self, keys: Iterable[str]) -> dict[str, CellResult]:
+        """The results that are there, by key; an unreadable row counts as not there and is measured again."""
+        found: dict[str, CellResult] = {}
+        with self._guard():
+            for key in keys:
+                row = self._db.execute("SELECT json FROM results WHERE key = ?", (key,)).fetchone()
+                if row is not None:
+                    with contextlib.suppress(ValidationError):
+                        found[key] = CellResult.model_validate_json(row[0])
+        return found
+
+    def put_column(self, column: Column) -> None:
+        """Keep what a version was last resolved to."""
+        resolved = column.resolved_at.isoformat() if column.resolved_at else ""
+        with self._guard():
+            self._db.execute(
+                "INSERT OR REPLACE INTO columns VALUES (?, ?, ?)",
+                (column.version, resolved, column.model_dump_json()),
+            )
+
+    def columns(self) -> dict[str, Column]:
+        """The last resolution of every version."""
+        with self._guard():
+            rows = self._db.execute("SELECT version, json FROM columns").fetchall()
+        found = {}
+        for version, text in rows:
+            with contextlib.suppress(ValidationError):
+                found[version] = Column.model_validate_json(text)
+        return found

@@ -1,0 +1,66 @@
+"""Selection and keys."""
+
+from typing import Any
+
+import pytest
+
+from compatmatrix import plan
+from compatmatrix.errors import SelectionError
+from compatmatrix.matrix import Companion, Matrix
+from tests.core.factories import scenario
+
+SCENARIOS = [scenario("llama/plain", "[tied]", "[untied]"), scenario("llama/plain-two"), scenario("gemma3/text")]
+
+
+def matrix(**more: Any) -> Matrix:
+    versions = [{"id": id, "sources": [{"pypi": "1.0"}]} for id in ("1.0", "main")]
+    return Matrix.model_validate({"python": "3.11", "versions": versions, **more})
+
+
+def cells(*globs: str, **more: Any) -> list[str]:
+    return [cell.id for cell in plan.make(matrix(**more), SCENARIOS, "p", cells=globs).cells]
+
+
+@pytest.mark.parametrize(
+    ("globs", "expected"),
+    [
+        ((), ["llama/plain[tied]", "llama/plain[untied]", "llama/plain-two", "gemma3/text"]),
+        (("llama/plain[tied]",), ["llama/plain[tied]"]),
+        (("llama/plain",), ["llama/plain[tied]", "llama/plain[untied]"]),
+        (("llama",), ["llama/plain[tied]", "llama/plain[untied]", "llama/plain-two"]),
+        (("*[tied]", "gemma3/*"), ["llama/plain[tied]", "gemma3/text"]),
+    ],
+)
+def test_cells(globs: tuple[str, ...], expected: list[str]) -> None:
+    assert cells(*globs) == expected
+
+
+def test_the_matrix_selects_too() -> None:
+    chosen = {"include": ["llama"], "exclude": [{"cells": "*[untied]", "why": "it is slow"}]}
+    assert cells(scenarios=chosen) == ["llama/plain[tied]", "llama/plain-two"]
+
+
+def test_what_means_nothing_is_an_error_with_a_suggestion() -> None:
+    with pytest.raises(SelectionError, match=r"'llama/plan'. Did you mean 'llama/plain'\?"):
+        cells("llama/plan")
+    with pytest.raises(SelectionError, match=r"no version 'mian' in the matrix. Did you mean 'main'\?"):
+        plan.make(matrix(), SCENARIOS, "p", versions=["mian"])
+
+
+def test_a_key_changes_with_everything_that_a_result_depends_on() -> None:
+    def key(lock: str = "l", probe: str = "p", source: str = "s", cell: int = 0, **policy: Any) -> str:
+        scenarios = [scenario("llama/plain", "[tied]", "[untied]", source_hash=source)]
+        made = plan.make(matrix(policy=policy), scenarios, probe)
+        return made.key(lock, made.cells[cell])
+
+    others = [key(lock="x"), key(probe="x"), key(source="x"), key(cell=1), key(timeout_seconds=1), key(memory="1GiB")]
+    assert len({key(), *others}) == 1 + len(others)
+    assert key() == key()
+    assert key(retries=3) == key()
+
+
+def test_companions_by_version_range() -> None:
+    old = Companion(package="numpy", requirement="<2", when="<4.40", why="old and new")
+    assert [old.applies(v) for v in ("4.36.2", "4.40.0", "4.50.0.dev0", None)] == [True, False, False, False]
+    new = Companion(package="numpy", requirement=">=2", when=">=4.40", why="old and new")
+    assert [new.applies(v) for v in ("4.36.2", "4.40.0", "4.50.0.dev0", None)] == [False, True, True, True]
