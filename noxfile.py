@@ -20,14 +20,20 @@ VERSIONS = glue.version_ids()
 PROJECT = nox.project.load_toml("pyproject.toml")
 
 
-@nox.session(venv_backend="none", allow_parallel=True)
+@nox.session(venv_backend="none", default=False)
+def check(session: nox.Session) -> None:
+    """Read matrix.yaml and the scenarios before anything runs: a mistake is told once."""
+    session.run(*glue.check(session.posargs), silent=True)
+
+
+@nox.session(venv_backend="none", allow_parallel=True, requires=["check"])
 @nox.parametrize("version", VERSIONS, ids=VERSIONS)
 def column(session: nox.Session, version: str) -> None:
     """Build one version's environment and run its cells."""
     session.run(*glue.column(version, session.posargs), success_codes=glue.COLUMN_SUCCESS)
 
 
-@nox.session(venv_backend="none", requires=[f"column({version})" for version in VERSIONS])
+@nox.session(venv_backend="none", requires=["check", *(f"column({version})" for version in VERSIONS)])
 def matrix(session: nox.Session) -> None:
     """Run every column, then render reports/ and say what is news."""
     session.run(*glue.report(session.posargs))

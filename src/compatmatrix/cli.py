@@ -162,7 +162,7 @@ def list_(**options: Any) -> Exit:
 
 
 @cli.command()
-@_options(_SELECT, _OUTPUT)
+@_options(_SELECT, _STATE, _OUTPUT)
 def check(**options: Any) -> Exit:
     """Read matrix.yaml, the ledger and the scenario files, and say what is wrong with them."""
     from compatmatrix import pipeline

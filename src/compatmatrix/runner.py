@@ -11,7 +11,7 @@ from typing import Protocol
 from compatmatrix import environment, resolve
 from compatmatrix.classify import Ended, classify
 from compatmatrix.errors import EnvironmentFailure
-from compatmatrix.execute import Limits, Probe, ProbeStartError
+from compatmatrix.execute import Limits, Probe
 from compatmatrix.loading import PROBE
 from compatmatrix.matrix import Policy, Version
 from compatmatrix.plan import Plan, PlannedCell
@@ -61,7 +61,9 @@ def run_column(plan: Plan, version: Version, settings: Settings, store: Store, p
     """
     try:
         progress(f"{version.id}  resolving {version.sources[0]}")
-        resolution = resolve.resolve(version, plan.matrix, root=settings.root, environ=settings.environ)
+        resolution = resolve.resolve(
+            version, plan.matrix, root=settings.root, environ=settings.environ, state=settings.state
+        )
         progress(f"{version.id}  environment for {resolution.column.shows}")
         built = environment.build(resolution, settings.environments, environ=settings.environ)
     except EnvironmentFailure as failure:
@@ -100,34 +102,21 @@ def _run_cells(
     done = len(plan.cells) - len(cells)
     work = settings.state / "work" / column.environment
     progress(f"{column.version}  importing transformers {column.transformers}")
-    try:
-        with Probe(
-            python,
-            PROBE,
-            settings.scenario_roots,
-            work,
-            isolation=settings.isolation,
-            threads=plan.matrix.policy.threads,
-            environ=settings.environ,
-        ) as probe:
-            for number, cell in enumerate(cells, start=done + 1):
-                progress(f"{column.version}  {number}/{len(plan.cells)}  {cell.id}")
-                result = run_cell(probe, column.version, cell, plan.matrix.policy)
-                store.put(
-                    result.model_copy(
-                        update={
-                            "key": plan.key(column.lock_hash, cell),
-                            "measured_at": datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0),
-                        }
-                    )
-                )
-    except ProbeStartError as error:
-        raise EnvironmentFailure(
-            EnvReason.IMPORT_FAILED.value,
-            str(error),
-            hint="a companion pin in matrix.yaml may fit this version better",
-            log=error.log,
-        ) from error
+    with Probe(
+        python,
+        PROBE,
+        settings.scenario_roots,
+        work,
+        isolation=settings.isolation,
+        threads=plan.matrix.policy.threads,
+        environ=settings.environ,
+    ) as probe:
+        for number, cell in enumerate(cells, start=done + 1):
+            progress(f"{column.version}  {number}/{len(plan.cells)}  {cell.id}")
+            result = run_cell(probe, column.version, cell, plan.matrix.policy)
+            measured_at = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+            key = plan.key(column.lock_hash, cell)
+            store.put(result.model_copy(update={"key": key, "measured_at": measured_at}))
 
 
 def run_cell(probe: Running, version: str, cell: PlannedCell, policy: Policy) -> CellResult:

@@ -38,6 +38,11 @@ def parallel() -> int:
     return max(1, len(affinity(0)) if affinity else os.cpu_count() or 1)
 
 
+def check(posargs: Sequence[str]) -> list[str]:
+    """The command that reads everything and runs nothing."""
+    return [sys.executable, "-m", "compatmatrix", "check", *posargs]
+
+
 def column(version: str, posargs: Sequence[str]) -> list[str]:
     """The command that runs one column."""
     return [sys.executable, "-m", "compatmatrix", "column", version, *posargs]
