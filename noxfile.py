@@ -17,6 +17,8 @@ nox.options.sessions = ["matrix"]
 nox.options.parallel = glue.parallel()
 
 VERSIONS = glue.version_ids()
+#: The version whose environment the tests that need torch run in, and where they are.
+TORCH_TESTS, TORCH_TEST_DIRECTORIES = "4.46.3", ["tests/scenarios", "tests/virtualcuda"]
 PROJECT = nox.project.load_toml("pyproject.toml")
 
 
@@ -41,9 +43,13 @@ def matrix(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests; `-- -m "not slow"` leaves the real columns out."""
+    """Run the tests: the host's here, those of references and checks inside the environment of one version."""
     session.install("-e", ".", *nox.project.dependency_groups(PROJECT, "test"))
     session.run("pytest", *session.posargs)
+    if not session.posargs:
+        output = session.run("compatmatrix", "environment", TORCH_TESTS, "--with", "pytest", silent=True)
+        python = str(output).split()[-1]
+        session.run(python, "-m", "pytest", *TORCH_TEST_DIRECTORIES, external=True)
 
 
 @nox.session
@@ -60,3 +66,10 @@ def types(session: nox.Session) -> None:
     """Check types: mypy strict, tests included."""
     session.install("-e", ".", *nox.project.dependency_groups(PROJECT, "types"))
     session.run("mypy")
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure what the design costs, as ratios, and write docs/performance.md; it takes some minutes."""
+    session.install("-e", ".")
+    session.run("python", "benchmarks/measure.py", "--write", "docs/performance.md", *session.posargs)

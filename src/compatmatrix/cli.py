@@ -143,6 +143,19 @@ def report(**options: Any) -> Exit:
     return pipeline.report(pipeline.load(**options), now=_now(), echo=click.echo)
 
 
+@cli.command()
+@click.argument("version")
+@click.option("--with", "extra", multiple=True, metavar="PACKAGE", help="Install this beside it; may be given again.")
+@_options(_SELECT, _STATE, _OUTPUT)
+def environment(version: str, extra: tuple[str, ...], **options: Any) -> Exit:
+    """Build VERSION's environment, if it is not there, and print its Python: to reproduce something by hand."""
+    from compatmatrix import pipeline
+
+    job = pipeline.load(**options)
+    click.echo(pipeline.environment(job, version, extra, lambda line: click.echo(line, err=True)))
+    return Exit.OK
+
+
 @cli.command(name="list")
 @_options(_SELECT)
 def list_(**options: Any) -> Exit:

@@ -20,6 +20,7 @@ class Issue(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    title: Why = Field(description="one line for the table")
     cells: tuple[str, ...] = Field(min_length=1, description="globs over cell ids; * and ? only")
     versions: Specifier = Field(description="range of the transformers version that is really installed")
     outcome: Outcome

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from compatmatrix import assemble, compare, loading, plan, runner
 from compatmatrix.errors import Exit, SelectionError, StorageError
 from compatmatrix.ledger import Ledger
-from compatmatrix.report import render, terminal
+from compatmatrix.matrix import Companion, Version
 from compatmatrix.results import Run
 from compatmatrix.store import Store
 
@@ -74,9 +74,7 @@ def load(
 
 def run_column(job: Job, id: str, progress: Callable[[str], None]) -> Exit:
     """Run one column of the job; a version outside the selection is left alone."""
-    known = [version.id for version in job.plan.matrix.versions]
-    if id not in known:
-        raise SelectionError(f"there is no version {id!r} in the matrix", hint=f"versions: {', '.join(known)}")
+    _version(job, id)
     version = next((version for version in job.plan.versions if version.id == id), None)
     if version is None:
         progress(f"{id}  not selected")
@@ -86,8 +84,27 @@ def run_column(job: Job, id: str, progress: Callable[[str], None]) -> Exit:
     return Exit.OK if column.ready else Exit.INFRASTRUCTURE
 
 
+def environment(job: Job, id: str, extra: Sequence[str], progress: Callable[[str], None]) -> Path:
+    """The Python of a version's environment with further packages beside it; built where it is not there."""
+    wanted = [Companion(package=name, requirement="", why="asked for on the command line") for name in extra]
+    matrix = job.plan.matrix.model_copy(update={"companions": (*job.plan.matrix.companions, *wanted)})
+    progress(f"{id}  building its environment")
+    return runner.build(matrix, _version(job, id), job.settings).python
+
+
+def _version(job: Job, id: str) -> Version:
+    known = {version.id: version for version in job.plan.matrix.versions}
+    if id not in known:
+        raise SelectionError(f"there is no version {id!r} in the matrix", hint=f"versions: {', '.join(known)}")
+    return known[id]
+
+
 def report(job: Job, *, now: datetime.datetime, echo: Callable[[str], None]) -> Exit:
     """Assemble what is stored into a run, judge its news, render it, and say so in the terminal."""
+    # Not at the top: pandas takes half a second that columns need not pay.
+    from compatmatrix.report import render, terminal
+    from compatmatrix.report.views import LedgerNote
+
     before = _baseline(job.baseline)
     with Store(job.settings.store) as store:
         columns = store.columns()
@@ -95,7 +112,11 @@ def report(job: Job, *, now: datetime.datetime, echo: Callable[[str], None]) -> 
     run = assemble.assemble(job.plan, columns, stored, now=now)
     run = compare.news(run, before, job.ledger)
     unmatched = job.ledger.unmatched(run.results, run.columns)
-    page = render.publish(run, job.output, before=before, ledger=job.ledger)
+    notes = {
+        issue.id: LedgerNote(id=issue.id, title=issue.title, cause=issue.cause, links=issue.links, cures=issue.cures)
+        for issue in job.ledger.issues
+    }
+    page = render.write(run, job.output, before=before, ledger=notes)
     terminal.show(run, page)
     status = compare.exit_status(run, unmatched)
     for issue in unmatched:

@@ -13,7 +13,7 @@ from compatmatrix.classify import Ended, classify
 from compatmatrix.errors import EnvironmentFailure
 from compatmatrix.execute import Limits, Probe
 from compatmatrix.loading import PROBE
-from compatmatrix.matrix import Policy, Version
+from compatmatrix.matrix import Matrix, Policy, Version
 from compatmatrix.plan import Plan, PlannedCell
 from compatmatrix.results import CellResult, Column, EnvFailure, EnvReason, Outcome
 from compatmatrix.store import Store
@@ -61,11 +61,7 @@ def run_column(plan: Plan, version: Version, settings: Settings, store: Store, p
     """
     try:
         progress(f"{version.id}  resolving {version.sources[0]}")
-        resolution = resolve.resolve(
-            version, plan.matrix, root=settings.root, environ=settings.environ, state=settings.state
-        )
-        progress(f"{version.id}  environment for {resolution.column.shows}")
-        built = environment.build(resolution, settings.environments, environ=settings.environ)
+        built = build(plan.matrix, version, settings, progress)
     except EnvironmentFailure as failure:
         return _unavailable(Column(version=version.id), failure, store, progress)
     column = built.column
@@ -79,6 +75,15 @@ def run_column(plan: Plan, version: Version, settings: Settings, store: Store, p
     except EnvironmentFailure as failure:
         return _unavailable(column, failure, store, progress)
     return column
+
+
+def build(
+    matrix: Matrix, version: Version, settings: Settings, progress: Progress = lambda line: None
+) -> environment.Environment:
+    """A version's environment, resolved anew and reused where it is the same; raises EnvironmentFailure."""
+    resolution = resolve.resolve(version, matrix, root=settings.root, environ=settings.environ, state=settings.state)
+    progress(f"{version.id}  environment for {resolution.column.shows}")
+    return environment.build(resolution, settings.environments, environ=settings.environ)
 
 
 def _recall(plan: Plan, column: Column, settings: Settings, store: Store) -> tuple[list[str], list[PlannedCell]]:

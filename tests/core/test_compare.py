@@ -20,6 +20,7 @@ EMPTY = Ledger()
 def issue(**more: Any) -> Issue:
     fields = {
         "id": "known-one",
+        "title": "a known one",
         "cells": ("llama/*",),
         "versions": "<2",
         "outcome": "fail",

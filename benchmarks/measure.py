@@ -1,0 +1,121 @@
+"""What the design costs, as ratios measured in one run on one machine. Run it with ``nox -s bench``.
+
+    python benchmarks/measure.py [--version 4.46.3] [--cells 'llama/*'] [--write docs/performance.md]
+
+Nothing here is a test: no figure makes anything fail.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = """\
+# Performance
+
+Measured by `nox -s bench` on {date}: {machine}. Every line compares two ways of doing the same work in the
+same run on the same machine; seconds differ from machine to machine, ratios much less.
+
+| what | this project | compared with | ratio |
+|---|---|---|---|
+{rows}
+"""
+
+
+def seconds(command: Sequence[str], **more: str) -> float:
+    """Wall-clock seconds of a command that must succeed or tell news."""
+    began = time.perf_counter()
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, **more})
+    took = time.perf_counter() - began
+    if done.returncode not in (0, 3, 4, 5):
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return took
+
+
+def compatmatrix(*arguments: str) -> list[str]:
+    """The command line of the tool."""
+    return [sys.executable, "-m", "compatmatrix", *arguments]
+
+
+def row(what: str, ours: float, theirs: float, how: str) -> str:
+    """One line of the table; the ratio says how many times longer the other way takes."""
+    return f"| {what} | {ours:.2f} s | {theirs:.2f} s, {how} | {theirs / ours:.1f} |"
+
+
+def cells(version: str, globs: Sequence[str], state: Path) -> str:
+    """Cells through the zygote against a fresh process for each."""
+    common = ["column", version, *globs, "--state", str(state), "--fresh"]
+    seconds(compatmatrix(*common))  # environments are built and byte-compiled before anything is timed
+    forked = seconds(compatmatrix(*common, "--isolation", "fork"))
+    spawned = seconds(compatmatrix(*common, "--isolation", "spawn"))
+    listing = json.loads(_listing(state, version, globs))
+    return row(f"{listing} cells of one column", forked, spawned, "a fresh process for each cell")
+
+
+def _listing(state: Path, version: str, globs: Sequence[str]) -> str:
+    done = subprocess.run(
+        compatmatrix("list", "--versions", version, *globs), cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip().splitlines()[-1].split()[0]
+
+
+def environments(version: str, state: Path, repeat: int = 3) -> str:
+    """An environment by uv from its lock, against ``venv`` and ``pip`` from the same lock; package caches are warm."""
+    with_uv, with_pip = [], []
+    for _ in range(repeat):
+        shutil.rmtree(state / "environments", ignore_errors=True)
+        with_uv.append(seconds(compatmatrix("environment", version, "--state", str(state))))
+        (manifest,) = (state / "environments").glob("*/column.json")
+        packages = json.loads(manifest.read_text(encoding="utf-8"))["column"]["packages"]
+        pins = [f"{package['name']}=={package['version']}" for package in packages]
+        with tempfile.TemporaryDirectory() as directory:
+            venv = Path(directory) / "venv"
+            began = time.perf_counter()
+            subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
+            install = [str(venv / "bin" / "python"), "-m", "pip", "install", "-q", "--no-deps", *pins]
+            subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
+            with_pip.append(time.perf_counter() - began)
+    ours, theirs = statistics.median(with_uv), statistics.median(with_pip)
+    return row("resolve, lock and build one environment", ours, theirs, "venv and pip, without resolving")
+
+
+def unchanged(state: Path) -> str:
+    """A second, unchanged run of the whole matrix against the first."""
+    shutil.rmtree(state, ignore_errors=True)
+    common = ["run", "--state", str(state), "--output", str(state / "report")]
+    first = seconds(compatmatrix(*common))
+    again = seconds(compatmatrix(*common))
+    return row("the whole matrix, unchanged", again, first, "the first run")
+
+
+def main() -> None:
+    """Measure, print the table, and write it where asked."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--version", default="4.46.3", help="the column to measure in")
+    parser.add_argument("--cells", nargs="*", default=["llama/*"], help="the cells to run both ways")
+    parser.add_argument("--write", type=Path, help="write the page here")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="compatmatrix-bench-") as directory:
+        state = Path(directory)
+        rows = [cells(options.version, options.cells, state), environments(options.version, state), unchanged(state)]
+    machine = f"{os.cpu_count()} processors, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    page = PAGE.format(date=datetime.date.today().isoformat(), machine=machine, rows="\n".join(rows))
+    print(page)
+    if options.write:
+        options.write.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

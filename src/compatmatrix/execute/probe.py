@@ -1,0 +1,237 @@
+"""A probe in a column's environment: start it, run cells in it under limits, end it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from compatmatrix.classify import Ended, How
+from compatmatrix.errors import EnvironmentFailure
+from compatmatrix.execute.limits import Limits, Watch
+from compatmatrix.execute.pipe import Zygote
+from compatmatrix.execute.records import RecordError, read_json, read_log, read_record
+from compatmatrix.results import EnvReason
+
+_POLL = 0.05
+_KILL_SECONDS = 6.0
+_SPARE = 4096
+
+
+class ProbeStartError(EnvironmentFailure):
+    """The environment's libraries could not be imported; ``traceback`` and ``log`` tell why.
+
+    ``module`` is the one that could not be imported, as far as it is known; where it is ``virtualcuda``, the
+    machine lacks virtual devices, and nothing is wrong with the environment.
+    """
+
+    def __init__(
+        self, reason: EnvReason, message: str, *, traceback: str = "", log: str = "", module: str = ""
+    ) -> None:
+        hint = "look at the traceback; the companions of this version in matrix.yaml may not fit it"
+        super().__init__(reason.value, message, hint=hint, log=log)
+        self.traceback = traceback
+        self.module = module
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ready:
+    """What the environment said of itself after the import: versions, seconds for each import."""
+
+    versions: dict[str, str]
+    imports: dict[str, float]
+    not_warmed: dict[str, str]
+    threads: int
+
+    @property
+    def seconds(self) -> float:
+        return sum(self.imports.values())
+
+
+class Probe:
+    """A context manager: within it, :meth:`run` runs one cell after another, each in a process of its own.
+
+    Args:
+        python: the environment's interpreter.
+        probe_dir: the directory of :mod:`compatprobe`.
+        scenario_roots: directories of scenarios, the first of which is imported as ``scenarios``.
+        workdir: a directory of this probe's own; its content is replaced as cells run.
+        isolation: ``fork`` imports once and forks each cell, ``spawn`` starts afresh for each.
+        threads: of torch, in each cell.
+        virtual_cuda: number of emulated CUDA devices, set up before torch is imported.
+        environ: variables added to this process's; secrets and what steers Python are dropped by the probe.
+        start_timeout: seconds for the imports.
+
+    Entering raises :class:`ProbeStartError`. Leaving it, also by an exception or Ctrl-C, ends all processes
+    within about a second. One instance serves one thread.
+    """
+
+    def __init__(
+        self,
+        python: Path,
+        probe_dir: Path,
+        scenario_roots: Sequence[Path],
+        workdir: Path,
+        *,
+        isolation: str = "fork",
+        threads: int = 1,
+        virtual_cuda: int = 0,
+        environ: Mapping[str, str] | None = None,
+        start_timeout: float = 300.0,
+    ) -> None:
+        self._command = [str(python), "-I", str(probe_dir), "serve", "--slot", str(workdir)]
+        self._command += ["--isolation", isolation, "--threads", str(threads), "--virtual-cuda", str(virtual_cuda)]
+        self._command += map(str, scenario_roots)
+        self._workdir = workdir
+        self._environ = dict(environ or {})
+        self._start_timeout = start_timeout
+        self._zygote: Zygote | None = None
+        self._ready: Ready | None = None
+
+    def __enter__(self) -> Probe:
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def ready(self) -> Ready:
+        """What the environment said of itself when it was started (last)."""
+        if self._ready is None:
+            raise RuntimeError("the probe has not been started")
+        return self._ready
+
+    def close(self) -> None:
+        """End the zygote and everything below it."""
+        if self._zygote is not None:
+            self._zygote.close()
+            self._zygote = None
+
+    # -- starting
+
+    def _start(self) -> Zygote:
+        self._workdir.mkdir(parents=True, exist_ok=True)
+        (self._workdir / "ready.json").unlink(missing_ok=True)
+        try:
+            self._zygote = Zygote(self._command, workdir=self._workdir, log=self._startup_log, env=self._environ)
+        except OSError as error:
+            raise ProbeStartError(EnvReason.INTERPRETER_MISSING, f"{self._command[0]}: {error.strerror}") from error
+        self._wait_for_imports(self._zygote)
+        self._ready = self._read_ready()
+        return self._zygote
+
+    @property
+    def _startup_log(self) -> Path:
+        return self._workdir / "zygote.log"
+
+    def _wait_for_imports(self, zygote: Zygote) -> None:
+        module = "the libraries"
+        deadline = time.monotonic() + self._start_timeout
+        while True:
+            event = zygote.event(deadline - time.monotonic())
+            if event is None:
+                raise self._failure(f"importing {module} took more than {self._start_timeout:g} s", module=module)
+            if event["event"] == "importing":
+                module = str(event["module"])
+            elif event["event"] == "ready":
+                return
+            else:
+                code = int(event.get("code", 0)) or zygote.close()
+                raise self._failure(f"the process died ({_status(code)}) while it imported {module}", module=module)
+
+    def _read_ready(self) -> Ready:
+        try:
+            facts = read_json(self._workdir / "ready.json", 1 << 20)
+            error = facts["error"]
+            if error is not None:
+                message = f"importing {error['module']} failed: {error['type']}: {error['message']}"
+                raise self._failure(message, str(error["traceback"]), str(error["module"]))
+            return Ready(
+                versions=dict(facts["versions"]),
+                imports={entry["module"]: float(entry["seconds"]) for entry in facts["imports"]},
+                not_warmed=dict(facts["not_warmed"]),
+                threads=int(facts["threads"]),
+            )
+        except (RecordError, KeyError, TypeError, ValueError) as error:
+            raise self._failure(f"ready.json: {error}") from error
+
+    def _failure(self, message: str, traceback: str = "", module: str = "") -> ProbeStartError:
+        log = read_log(self._startup_log, 1 << 20)
+        return ProbeStartError(EnvReason.IMPORT_FAILED, message, traceback=traceback, log=log, module=module)
+
+    # -- running
+
+    def run(self, cell: str, limits: Limits) -> Ended:
+        """Run one cell; raises :class:`ProbeStartError` where a zygote that died cannot be started again."""
+        how, event, watch = self._attempt(cell, limits)
+        if how == "lost" and not watch.started and self._zygote is None:  # it had died before it was asked
+            how, event, watch = self._attempt(cell, limits)
+        seconds = time.monotonic() - watch.start
+        out = self._workdir / "out"
+        if watch.started:
+            log = read_log(out / "log", limits.log + _SPARE)
+            record, problem = read_record(out / "record.json", cell)
+        else:  # the files are those of the cell before
+            log, record, problem = "", None, str(event.get("message", "it was never started"))
+        return Ended(
+            how=how,
+            number=int(event.get("signal", event.get("code", 0))) if how in ("exited", "signal") else 0,
+            seconds=seconds,
+            peak_memory=max(watch.peak, record["peak_memory"] if record else 0),
+            log=log,
+            record=record,
+            record_error=problem,
+        )
+
+    def _attempt(self, cell: str, limits: Limits) -> tuple[How, dict[str, Any], Watch]:
+        zygote = self._zygote if self._zygote is not None and self._zygote.alive else self._start_again()
+        watch = Watch(limits, self._workdir / "out", zygote.pid)
+        zygote.send(cell=cell, memory=limits.memory, log=limits.log)
+        how, event = self._wait(zygote, watch)
+        if event["event"] == "died":
+            self.close()
+        return how, event, watch
+
+    def _start_again(self) -> Zygote:
+        self.close()
+        return self._start()
+
+    def _wait(self, zygote: Zygote, watch: Watch) -> tuple[How, dict[str, Any]]:
+        """Until the cell has ended, by itself or by a limit."""
+        while True:
+            event = zygote.event(_POLL)
+            if event is None:
+                exceeded = watch.exceeded()
+                if exceeded is not None:
+                    return exceeded, self._kill(zygote)
+            elif event["event"] == "started":
+                watch.started = True
+            elif event["event"] == "exited":
+                return ("signal" if "signal" in event else "exited"), event
+            elif event["event"] in ("died", "refused"):
+                return "lost", event
+
+    @staticmethod
+    def _kill(zygote: Zygote) -> dict[str, Any]:
+        """Have the cell killed; a zygote that does not answer counts as dead."""
+        zygote.send(kill=True)
+        deadline = time.monotonic() + _KILL_SECONDS
+        while (left := deadline - time.monotonic()) > 0:
+            event = zygote.event(left)
+            if event is not None and event["event"] in ("exited", "died"):
+                return event
+        return {"event": "died"}
+
+
+def _status(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit status {code}"

@@ -1,0 +1,202 @@
+"""One cell id across all versions: what each did, told once where several did the same. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+
+from compatmatrix.report.beside import cell_file
+from compatmatrix.report.display import OUTCOMES, duration, number, plural, share, size, value
+from compatmatrix.report.frame import closest
+from compatmatrix.report.lookup import Lookup, anchor, cause_anchor, repro
+from compatmatrix.report.views import CheckView, Detail, DetailRow, Finding
+from compatmatrix.results import CellResult, Outcome, Scenario
+from compatmatrix.text import clean, cut, one_line
+
+CHECKS = 6
+WARNINGS = 3
+FACTS = 8
+FACTS_ALONE = 5
+WARNING = 160
+MESSAGE = 500
+"""How much of each stands in the page; the whole is in the cell's file."""
+
+_NUMBERED = re.compile(r"(?<=\.)\d+(?=\.)")
+
+
+def detail(look: Lookup, scenario: Scenario, cell: str) -> Detail:
+    """The drill-down of a cell."""
+    rows = [look.row(version, cell) for version in look.versions]
+    letters = _letters(look, rows)
+    facts, more = _facts(rows, letters)
+    worst = max(reversed(rows), key=lambda row: row.outcome.red * row.outcome.severity)
+    return Detail(
+        cell=cell,
+        anchor=anchor(cell),
+        title=one_line(scenario.title, 200),
+        rows=_rows(look, rows, letters),
+        findings=_findings(look, rows),
+        letters=tuple(dict.fromkeys(letters.values())),
+        behaviours=facts,
+        more_behaviours=more,
+        repro=repro(worst.version, cell),
+    )
+
+
+def uneventful(look: Lookup, cell: str) -> bool:
+    """Whether a cell passes everywhere (where there is an environment), in one way and without news."""
+    rows = [look.row(version, cell) for version in look.versions]
+    passed = [row for row in rows if row.outcome is Outcome.PASS]
+    quiet = all(row.outcome in (Outcome.PASS, Outcome.ENV_FAIL) and not row.flaky for row in rows)
+    same = len({look.digest(row) for row in passed}) <= 1
+    return quiet and same and not any(look.news_mark(version, cell) for version in look.versions)
+
+
+def _rows(look: Lookup, rows: Sequence[CellResult], letters: dict[str, str]) -> tuple[DetailRow, ...]:
+    """Versions that did the same, together; a version's own line would repeat it."""
+    groups: dict[tuple[object, ...], list[CellResult]] = {}
+    for row in rows:
+        letter = letters.get(row.version, "")
+        known = look.known(row.version, row.cell)
+        key = (row.outcome, look.news_mark(row.version, row.cell), known, row.attempts if row.flaky else ())
+        groups.setdefault((*key, _checks(row), share(closest(row)), letter, look.age(row)), []).append(row)
+    return tuple(_row(look, group, letters.get(group[0].version, "")) for group in groups.values())
+
+
+def _row(look: Lookup, rows: Sequence[CellResult], letter: str) -> DetailRow:
+    row = rows[0]
+    return DetailRow(
+        versions=tuple((each.version, anchor(each.cell, each.version)) for each in rows),
+        mark=OUTCOMES[row.outcome],
+        news=look.news_mark(row.version, row.cell),
+        flaky=", ".join(OUTCOMES[outcome].word for outcome in row.attempts) if row.flaky else "",
+        checks=_checks(row),
+        closest=share(closest(row)),
+        time=_range([duration(each.seconds) for each in sorted(rows, key=lambda each: each.seconds) if each.seconds]),
+        memory=_range([size(each.peak_memory) for each in sorted(rows, key=lambda each: each.peak_memory)]),
+        behaviour=letter,
+        age=look.age(row),
+    )
+
+
+def _checks(row: CellResult) -> str:
+    return f"{sum(check.holds for check in row.checks)}/{len(row.checks)}" if row.checks else ""
+
+
+def _range(ordered: Sequence[str]) -> str:
+    """``0.7–1.2 s`` for texts in ascending order; the unit once where it is the same."""
+    if not ordered or not ordered[-1]:
+        return ""
+    low, high = ordered[0], ordered[-1]
+    if low == high or not low:
+        return high
+    return f"{low.split()[0]}–{high}" if low.split()[1:] == high.split()[1:] and len(low.split()) == 2 else f"{low}–{high}"
+
+
+# -- what there is to tell
+
+
+def _findings(look: Lookup, rows: Sequence[CellResult]) -> tuple[Finding, ...]:
+    groups: dict[str, list[CellResult]] = {}
+    for row in rows:
+        if row.outcome is Outcome.ENV_FAIL or (row.outcome is Outcome.PASS and not row.flaky):
+            continue  # the column tells why there is no environment; a pass has nothing more to tell
+        groups.setdefault(_story(look, row), []).append(row)
+    return tuple(_finding(look, group) for group in groups.values())
+
+
+def _story(look: Lookup, row: CellResult) -> str:
+    """Equal for rows that tell the same; times, log and traceback do not count."""
+    failure = row.failure
+    told = (failure.type, failure.message, failure.step) if failure else None
+    failing = [repr(check) for check in row.checks if not check.holds]
+    facts = (row.outcome.value, row.reason, told, failing, row.warnings, look.known(row.version, row.cell))
+    return json.dumps(facts, default=str)
+
+
+def _finding(look: Lookup, rows: Sequence[CellResult]) -> Finding:
+    row = rows[0]
+    failure = row.failure
+    failing = [check for check in row.checks if not check.holds]
+    reason, message = one_line(row.reason, 400), clean(failure.message, limit=MESSAGE) if failure else ""
+    return Finding(
+        versions=tuple((each.version, cell_file(each)) for each in rows),
+        mark=OUTCOMES[row.outcome],
+        reason="" if failure and one_line(message, 80)[:60] in reason else reason,
+        exception=one_line(failure.type.removeprefix("builtins."), 120) if failure else "",
+        message=message,
+        checks=tuple(
+            CheckView(one_line(check.name, 120), number(check.measured), number(check.limit), one_line(check.detail))
+            for check in failing[:CHECKS]
+        ),
+        more_checks=max(len(failing) - CHECKS, 0),
+        warnings=_warnings(row),
+        cause=cause_anchor(row) if row.outcome.red else "",
+        known=look.known(row.version, row.cell),
+    )
+
+
+def _warnings(row: CellResult) -> tuple[str, ...]:
+    shown = [one_line(warning, 200) for warning in row.warnings[:WARNINGS]]
+    more = len(row.warnings) - len(shown)
+    return (*shown, f"… and {plural(more, 'more warning')}") if more else tuple(shown)
+
+
+# -- how versions behave
+
+
+def _letters(look: Lookup, rows: Sequence[CellResult]) -> dict[str, str]:
+    """A letter for each way of behaving, in the order in which they appear."""
+    seen: dict[str, str] = {}
+    letters = {}
+    for row in rows:
+        if row.fingerprint:
+            digest = look.digest(row)
+            letters[row.version] = seen.setdefault(digest, _letter(len(seen)))
+    return letters
+
+
+def _letter(index: int) -> str:
+    return chr(ord("A") + index) if index < 26 else f"{chr(ord('A') + index // 26 - 1)}{chr(ord('A') + index % 26)}"
+
+
+def _facts(
+    rows: Sequence[CellResult], letters: dict[str, str]
+) -> tuple[tuple[tuple[str, tuple[str, ...]], ...], int]:
+    """The facts that differ between the behaviours; the first facts where there is only one.
+
+    Digests differ whenever anything does, and tell nothing to a reader: they are shown only if nothing else differs.
+    """
+    samples: dict[str, dict[str, str]] = {}
+    for row in rows:
+        letter = letters.get(row.version)
+        if letter and letter not in samples:
+            samples[letter] = _flat(row.fingerprint)
+            samples[letter]["warnings"] = one_line("; ".join(row.warnings), WARNING) or "none"
+    if not samples:
+        return (), 0
+    names = dict.fromkeys(name for sample in samples.values() for name in sample)
+    told = [(name, tuple(sample.get(name, "") for sample in samples.values())) for name in names]
+    if len(samples) > 1:
+        told = [(name, values) for name, values in told if len(set(values)) > 1]
+    plain = [fact for fact in told if not fact[0].endswith("digest")]
+    limit = FACTS if len(samples) > 1 else FACTS_ALONE
+    return tuple((plain or told)[:limit]), max(len(plain or told) - limit, 0)
+
+
+def _flat(facts: object) -> dict[str, str]:
+    """Nested facts by their path; those of numbered layers together, when they are the same."""
+    found: dict[str, dict[str, None]] = {}
+    for path, fact in _leaves(facts, ()):
+        name = one_line(_NUMBERED.sub("*", ".".join(part for part in path if part)), 80)
+        found.setdefault(name, {})[value(fact, 72)] = None
+    return {name: one_line(", ".join(values), 120) for name, values in found.items()}
+
+
+def _leaves(facts: object, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], object]]:
+    if not isinstance(facts, dict):
+        yield path, facts
+        return
+    for name in sorted(facts, key=str):
+        yield from _leaves(facts[name], (*path, cut(str(name), 200)))

@@ -1,0 +1,103 @@
+"""Making text from elsewhere safe to store and to show. Pure, and linear in the length of the text.
+
+Whatever a scenario, a library or an installer wrote is untrusted: it can hold terminal escapes,
+characters that turn the reading direction round, a megabyte of noise, or somebody's token.
+:func:`clean` is what everything captured goes through before it is stored; it is idempotent, so that
+a report may apply it once more. Escaping for HTML or Markdown is the renderer's business.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+LIMIT = 200_000
+"""Characters kept of one captured text."""
+
+_ANSI = re.compile(
+    r"\x1b\[[0-?]{0,64}[ -/]{0,8}[@-~]"  # CSI: colours, cursor
+    r"|\x1b[\]PX^_][^\x07\x1b\x9c]{0,4096}(?:\x07|\x1b\\|\x9c)"  # OSC, DCS, ...: titles, links
+    r"|\x1b[ -/]{0,8}[0-~]"  # the short ones
+    r"|\x9b[0-?]{0,64}[ -/]{0,8}[@-~]"
+)
+_OVERWRITTEN = re.compile(r"[^\n\r]*\r(?=[^\n\r])")
+_BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_INVISIBLE = "\u00ad\u200b\u2060\u2028\u2029\ufeff\ufff9\ufffa\ufffb"
+_VISIBLE = {ord(character): f"\\u{ord(character):04x}" for character in _BIDI + _INVISIBLE}
+_CONTROL = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
+_HARMFUL = {**_VISIBLE, **_CONTROL, **dict.fromkeys(range(0xD800, 0xE000), "\ufffd")}
+_TAGS = re.compile("[\U000e0000-\U000e007f]")
+
+_SECRETS = (
+    (re.compile(r"\bhf_[A-Za-z0-9]{16,}"), "hf_***"),
+    (re.compile(r"\b(gh[pousr]|glpat|github_pat)([_-])[A-Za-z0-9_-]{16,}"), r"\1\2***"),
+    (re.compile(r"\b(sk|xox[abprs]|pypi)-[A-Za-z0-9_-]{16,}"), r"\1-***"),
+    (re.compile(r"\b(AKIA|ASIA)[A-Z0-9]{16}\b"), r"\1***"),
+    (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"), "***"),
+    (re.compile(r"(?i)\b(bearer|basic)(\s+)[A-Za-z0-9._~+/=-]{12,}"), r"\1\2***"),
+    (re.compile(r"(\b[A-Za-z][A-Za-z0-9+.-]{0,20}://)[^\s/@:]{0,256}(?::[^\s/@]{0,256})?@"), r"\1***@"),
+    (
+        re.compile(
+            r"(?i)\b([a-z0-9_-]{0,40}(?:token|secret|passw(?:or)?d|api[_-]?key|access[_-]?key|credentials?))"
+            r"""(["']?\s{0,4}[=:]\s{0,4}["']?)[A-Za-z0-9._~+/-]{12,}"""
+        ),
+        r"\1\2***",
+    ),
+    (
+        re.compile(r"-----BEGIN ([A-Z ]{0,30}PRIVATE KEY)-----[^-]{0,20000}-----END [A-Z ]{0,30}PRIVATE KEY-----"),
+        r"-----\1 ***-----",
+    ),
+)
+_HOMES = re.compile(r"(?<![\w.~-])(?:/home/|/Users/|/var/home/|[A-Za-z]:\\Users\\)[^\s/\\:'\"<>|]{1,64}|(?<![\w./~-])/root(?=/)")
+
+
+def strip_controls(text: str) -> str:
+    """Without terminal escapes; control, direction and invisible characters spelled out (``\\u202e``).
+
+    A carriage return wipes what stands before it on its line, as a terminal would show it, so that a
+    progress bar costs one line.
+    """
+    text = text.replace("\r\n", "\n")
+    if "\x1b" in text or "\x9b" in text:
+        text = _ANSI.sub("", text)
+    if "\r" in text:
+        text = _OVERWRITTEN.sub("", text).replace("\r", "")
+    if text.isascii() and text.isprintable():
+        return text
+    return _TAGS.sub("\ufffd", text.translate(_HARMFUL))
+
+
+def redact(text: str, *, home: str | None = None) -> str:
+    """Without tokens, passwords and credentials in URLs; home directories become ``~``."""
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
+    own = str(Path.home()) if home is None else home
+    if len(own) > 1:
+        text = re.sub(rf"(?<![\w.~-]){re.escape(own)}(?![\w.-])", "~", text)
+    return _HOMES.sub("~", text)
+
+
+def cut(text: str, limit: int, *, head: float = 0.4) -> str:
+    """At most ``limit`` characters of the text, its beginning and its end, and a line saying what is gone.
+
+    ``head`` is the part kept from the beginning: an exception tells most at its end.
+    """
+    if len(text) <= limit:
+        return text
+    note = f"\n… {len(text):,} characters, cut to {limit:,} …\n"
+    room = max(limit - len(note), 0)
+    first = int(room * head)
+    tail = text[len(text) - (room - first) :] if room > first else ""
+    return (text[:first] + note + tail)[: max(limit, 0)]
+
+
+def clean(text: str, *, limit: int = LIMIT, home: str | None = None) -> str:
+    """Untrusted text, fit to be stored: no escapes, no secrets, no home paths, not too long."""
+    # A first, generous cut bounds the work; the exact one comes last, so that no secret is halved at its edge.
+    return cut(redact(strip_controls(cut(text, 4 * limit)), home=home), limit)
+
+
+def one_line(text: str, limit: int = 240) -> str:
+    """The same on a single line, for a table or a heading; the end is cut off."""
+    joined = " ".join(clean(text, limit=max(4 * limit, 2000)).split())
+    return joined if len(joined) <= limit else joined[: limit - 1].rstrip() + "…"

@@ -1,0 +1,1 @@
+"""The mini matrix's scenarios."""
