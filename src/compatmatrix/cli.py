@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -204,6 +205,8 @@ def _now() -> datetime.datetime:
 
 def main() -> None:
     """The entry point: one clear message for whatever went wrong, and an exit status of its own."""
+    # Like Ctrl-C: tools that were started (uv, git, probes) are ended before this process goes.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         status = cli.main(standalone_mode=False)
     except CompatmatrixError as error:

@@ -9,6 +9,7 @@ a report may apply it once more. Escaping for HTML or Markdown is the renderer's
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import Path
 
 LIMIT = 200_000
@@ -48,7 +49,17 @@ _SECRETS = (
         r"-----\1 ***-----",
     ),
 )
-_HOMES = re.compile(r"(?<![\w.~-])(?:/home/|/Users/|/var/home/|[A-Za-z]:\\Users\\)[^\s/\\:'\"<>|]{1,64}|(?<![\w./~-])/root(?=/)")
+_HOMES = re.compile(
+    r"(?<![\w.~-])(?:/home/|/Users/|/var/home/|[A-Za-z]:\\Users\\)[^\s/\\:'\"<>|]{1,64}|(?<![\w./~-])/root(?=/)"
+)
+_INSTALLED = re.compile(r"(?<![\w.~/<-])(?:[A-Za-z]:)?(?:[/\\][\w.+@~-]{1,255}){1,40}[/\\](?:site|dist)-packages[/\\]")
+_STANDARD = re.compile(r"(?<![\w.~/<-])(?:/[\w.+@~-]{1,255}){1,40}/(?=python3\.\d+/)")
+_OURS = re.compile(
+    r"(?<![\w.~/<-])(?:/[\w.+@~-]{1,255}){1,40}?/(?=(?:scenarios|compatprobe|compatmatrix|virtualcuda)/[\w/]+\.py)"
+)
+_TEMPORARY = re.compile(
+    r"(?<![\w.~/<-])(?:/private)?(?:/tmp|/var/tmp|/dev/shm|/var/folders/\w+/\w+/T)/[^\s/'\":;,<>|]{1,255}"
+)
 
 
 def strip_controls(text: str) -> str:
@@ -67,14 +78,29 @@ def strip_controls(text: str) -> str:
     return _TAGS.sub("\ufffd", text.translate(_HARMFUL))
 
 
+@lru_cache(maxsize=1)
+def _own_home() -> str:
+    return str(Path.home())
+
+
 def redact(text: str, *, home: str | None = None) -> str:
     """Without tokens, passwords and credentials in URLs; home directories become ``~``."""
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
-    own = str(Path.home()) if home is None else home
+    own = _own_home() if home is None else home
     if len(own) > 1:
         text = re.sub(rf"(?<![\w.~-]){re.escape(own)}(?![\w.-])", "~", text)
     return _HOMES.sub("~", text)
+
+
+def short_paths(text: str) -> str:
+    """Paths as everyone has them: those of an environment, of scenarios and of temporary directories shortened.
+
+    ``/any/where/lib/python3.11/site-packages/torch/nn.py`` becomes ``torch/nn.py``. Where things lay on the
+    machine that made a run tells a reader of the report nothing, and sometimes too much.
+    """
+    text = _STANDARD.sub("", _INSTALLED.sub("", text))
+    return _TEMPORARY.sub("<tmp>", _OURS.sub("", text))
 
 
 def cut(text: str, limit: int, *, head: float = 0.4) -> str:
@@ -92,9 +118,9 @@ def cut(text: str, limit: int, *, head: float = 0.4) -> str:
 
 
 def clean(text: str, *, limit: int = LIMIT, home: str | None = None) -> str:
-    """Untrusted text, fit to be stored: no escapes, no secrets, no home paths, not too long."""
+    """Untrusted text, fit to be stored: no escapes, no secrets, no paths of this machine, not too long."""
     # A first, generous cut bounds the work; the exact one comes last, so that no secret is halved at its edge.
-    return cut(redact(strip_controls(cut(text, 4 * limit)), home=home), limit)
+    return cut(redact(short_paths(strip_controls(cut(text, 4 * limit))), home=home), limit)
 
 
 def one_line(text: str, limit: int = 240) -> str:

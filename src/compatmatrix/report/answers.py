@@ -53,12 +53,8 @@ def compared(look: Lookup) -> str:
 def figures(look: Lookup) -> tuple[Figure, ...]:
     """The headline numbers. Passed, red, unsupported and not answered add up to all cells."""
     total = frame.tally(look.table)
-    red = [
-        f"{number} {OUTCOMES[outcome].word}" for outcome, number in total.counts if outcome.red
-    ]
-    silent = [
-        f"{number} {OUTCOMES[outcome].word}" for outcome, number in total.counts if not outcome.answered
-    ]
+    red = [f"{number} {OUTCOMES[outcome].word}" for outcome, number in total.counts if outcome.red]
+    silent = [f"{number} {OUTCOMES[outcome].word}" for outcome, number in total.counts if not outcome.answered]
     substitutes = sum(column.substitute is not None for column in look.run.columns)
     shape = f"{plural(len(look.versions), 'version')} × {plural(len(look.scenario_of), 'variant')}"
     if substitutes:
@@ -84,16 +80,12 @@ def verdict(tally: frame.Tally | None) -> tuple[Mark, str]:
     unmeasured = tally.of(Outcome.ENV_FAIL) + tally.of(Outcome.NOT_RUN)
     if tally.answered == 0:
         return UNKNOWN, OUTCOMES[tally.worst].word if tally.worst else ""
-    if unsupported == tally.answered and not unmeasured:
-        return UNSUPPORTED, f"all {total}" if total > 1 else ""
-    told = f"{passed} of {total}"
-    if tally.red == 0 and not unmeasured and passed:
-        if passed == total:
-            return WORKS, f"all {total}" if total > 1 else ""
-        return WORKS, told
-    if passed == 0 and not unmeasured:
-        return BROKEN, told
-    return PARTLY, told
+    told = f"{passed} of {total}" if passed < total else f"all {total}"
+    if unmeasured:
+        return PARTLY, told
+    if unsupported == tally.answered:
+        return UNSUPPORTED, f"all {total}" if unsupported == total else f"{unsupported} of {total}"
+    return (WORKS if tally.red == 0 else PARTLY if passed else BROKEN), told
 
 
 def answers(look: Lookup) -> tuple[FamilyAnswers, ...]:

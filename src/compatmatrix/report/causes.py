@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from compatmatrix.report import frame
 from compatmatrix.report.beside import cell_file
 from compatmatrix.report.display import OUTCOMES
 from compatmatrix.report.lookup import Lookup, anchor, cause_anchor, cause_key, chips, news_chips, scenario_anchor
@@ -14,6 +13,9 @@ from compatmatrix.results import CellResult, News
 from compatmatrix.text import clean, one_line
 
 FRAMES = 4
+PLACES = 16
+"""Scenarios listed for one cause; the others are counted."""
+
 TRACEBACK = 4_000
 """Characters of one sample traceback in the page; the whole is in the cell's file."""
 
@@ -61,6 +63,7 @@ def _cause(look: Lookup, rows: Sequence[CellResult], room: int) -> Cause:
         count=len(rows),
         versions=tuple(versions),
         places=_places(look, rows),
+        more_places=max(len({look.scenario_of[row.cell].id for row in rows}) - PLACES, 0),
         news=news_chips(news),
         known=known(look, min(notes), tuple(version for version, _ in versions)) if notes else None,
         step=one_line(failure.step or "", 80) if failure else "",
@@ -80,13 +83,11 @@ def _places(look: Lookup, rows: Sequence[CellResult]) -> tuple[Place, ...]:
             scenario,
             tuple(Hit(version, anchor(hit[0].cell, version), len(hit)) for version, hit in _in_order(look, hits)),
         )
-        for scenario, hits in groups.items()
+        for scenario, hits in list(groups.items())[:PLACES]
     )
 
 
-def _in_order(
-    look: Lookup, hits: Mapping[str, list[CellResult]]
-) -> list[tuple[str, list[CellResult]]]:
+def _in_order(look: Lookup, hits: Mapping[str, list[CellResult]]) -> list[tuple[str, list[CellResult]]]:
     return [(version, hits[version]) for version in look.versions if version in hits]
 
 
@@ -113,7 +114,6 @@ def known(look: Lookup, issue: str, versions: Sequence[str]) -> Known:
 
 
 def _cure(look: Lookup, scenario: str, versions: Sequence[str]) -> Cure:
-    seen: list[tuple[str, frame.Tally]] = [
-        (version, look.by_scenario[scenario, version]) for version in versions if (scenario, version) in look.by_scenario
-    ]
-    return Cure(scenario, scenario_anchor(scenario) if seen else "", tuple((version, chips(tally)) for version, tally in seen))
+    tallies = {version: look.by_scenario.get((scenario, version)) for version in versions}
+    seen = tuple((version, chips(tally)) for version, tally in tallies.items() if tally)
+    return Cure(scenario, scenario_anchor(scenario) if seen else "", seen)

@@ -25,11 +25,13 @@ MESSAGE = 500
 _NUMBERED = re.compile(r"(?<=\.)\d+(?=\.)")
 
 
-def detail(look: Lookup, scenario: Scenario, cell: str) -> Detail:
-    """The drill-down of a cell."""
+def detail(look: Lookup, scenario: Scenario, cell: str, *, brief: bool = False) -> Detail:
+    """The drill-down of a cell; a brief one names facts only where versions differ in them."""
     rows = [look.row(version, cell) for version in look.versions]
     letters = _letters(look, rows)
     facts, more = _facts(rows, letters)
+    if brief and len(set(letters.values())) < 2:
+        facts, more = (), 0
     worst = max(reversed(rows), key=lambda row: row.outcome.red * row.outcome.severity)
     return Detail(
         cell=cell,
@@ -91,7 +93,8 @@ def _range(ordered: Sequence[str]) -> str:
     low, high = ordered[0], ordered[-1]
     if low == high or not low:
         return high
-    return f"{low.split()[0]}–{high}" if low.split()[1:] == high.split()[1:] and len(low.split()) == 2 else f"{low}–{high}"
+    number, _, unit = low.partition(" ")
+    return f"{number}–{high}" if " " not in unit and high.endswith(f" {unit}") else f"{low}–{high}"
 
 
 # -- what there is to tell
@@ -161,9 +164,7 @@ def _letter(index: int) -> str:
     return chr(ord("A") + index) if index < 26 else f"{chr(ord('A') + index // 26 - 1)}{chr(ord('A') + index % 26)}"
 
 
-def _facts(
-    rows: Sequence[CellResult], letters: dict[str, str]
-) -> tuple[tuple[tuple[str, tuple[str, ...]], ...], int]:
+def _facts(rows: Sequence[CellResult], letters: dict[str, str]) -> tuple[tuple[tuple[str, tuple[str, ...]], ...], int]:
     """The facts that differ between the behaviours; the first facts where there is only one.
 
     Digests differ whenever anything does, and tell nothing to a reader: they are shown only if nothing else differs.

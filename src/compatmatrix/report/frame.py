@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from compatmatrix.results import CellResult, Column, News, Outcome, Run, Scenario
+from compatmatrix.text import one_line
 
 COLUMNS = (
     "family",
@@ -151,5 +152,6 @@ def to_csv(run: Run) -> str:
     """
     frame = cells(run)
     for name in ("reason", "signature", "variant", "cell", "scenario", "family", "version", "shows"):
-        frame[name] = [f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text for text in frame[name]]
+        texts = [one_line(text, 1000) for text in frame[name]]
+        frame[name] = [f"'{text}" if text[:1] in ("=", "+", "-", "@") else text for text in texts]
     return str(frame.to_csv(index=False, lineterminator="\n"))

@@ -8,11 +8,15 @@ import shlex
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from compatmatrix.report import frame
 from compatmatrix.report.display import NEWS, OUTCOMES, Mark, age, utc
 from compatmatrix.report.views import Chip, LedgerNote
 from compatmatrix.results import CellResult, Column, News, Outcome, Run, Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _REUSED = timedelta(minutes=1)
 
@@ -43,7 +47,7 @@ class Lookup:
         return frame.tallies(self.table, ["scenario", "version"])
 
     @cached_property
-    def table(self) -> frame.pd.DataFrame:
+    def table(self) -> pd.DataFrame:
         return frame.cells(self.run)
 
     @cached_property
@@ -98,14 +102,17 @@ def anchor(*parts: str) -> str:
 
 
 def scenario_anchor(scenario: str) -> str:
+    """The element of a scenario's rows."""
     return anchor(f"scenario:{scenario}")
 
 
 def column_anchor(version: str) -> str:
+    """The element that tells what is installed."""
     return anchor(f"column:{version}")
 
 
 def family_anchor(family: str) -> str:
+    """The element of a family's heading in the table."""
     return anchor(f"family:{family}")
 
 

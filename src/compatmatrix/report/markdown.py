@@ -7,10 +7,9 @@ and no ``#12`` points to an issue.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from compatmatrix.report.display import Mark, plural
-from compatmatrix.report.views import Chip, Page
+from compatmatrix.report.views import Page
 from compatmatrix.text import one_line
 
 ITEMS = 30
@@ -95,7 +94,11 @@ def _news(page: Page) -> list[str]:
 def _causes(page: Page) -> list[str]:
     if not page.causes:
         return []
-    lines = ["### Red cells by cause\n", "| cells | outcome | cause | versions | known issue |", "|---:|---|---|---|---|"]
+    lines = [
+        "### Red cells by cause\n",
+        "| cells | outcome | cause | versions | known issue |",
+        "|---:|---|---|---|---|",
+    ]
     for cause in page.causes[:CAUSES]:
         versions = ", ".join(code(version) for version, _ in cause.versions)
         known = code(cause.known.id) if cause.known else ""
@@ -103,10 +106,6 @@ def _causes(page: Page) -> list[str]:
     if len(page.causes) > CAUSES:
         lines.append(f"\nand {plural(len(page.causes) - CAUSES, 'more cause')}.")
     return ["\n".join(lines) + "\n"]
-
-
-def chips(items: Sequence[Chip]) -> str:
-    return ", ".join(f"{chip.mark.glyph} {chip.count} {chip.mark.word}" for chip in items)
 
 
 def _mark(mark: Mark) -> str:

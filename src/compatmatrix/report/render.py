@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
+from importlib import resources
 from pathlib import Path
 from urllib.parse import quote
 
@@ -40,13 +41,22 @@ def render(page: Page) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["fragment"] = _fragment
-    css, js = _asset(environment, "page.css"), _asset(environment, "page.js")
+    environment.filters["breakable"] = _breakable
+    css, js = _asset("page.css"), _asset("page.js")
     return environment.get_template("index.html.j2").render(
         page=page,
         # They are this project's own files, without user text; the hashes keep everything else from running.
         css=Markup(css),  # noqa: S704
         js=Markup(js),  # noqa: S704
-        csp=f"default-src 'none'; style-src {_source(css)}; script-src {_source(js)}; base-uri 'none'; form-action 'none'",
+        csp="; ".join(
+            (
+                "default-src 'none'",
+                f"style-src {_source(css)}",
+                f"script-src {_source(js)}",
+                "base-uri 'none'",
+                "form-action 'none'",
+            )
+        ),
     )
 
 
@@ -102,10 +112,10 @@ def _publish(texts: Mapping[str, str], staging: Path, directory: Path) -> None:
         if (directory / folder).exists():
             shutil.move(directory / folder, old / folder)
         if (new / folder).exists():
-            os.replace(new / folder, directory / folder)
+            (new / folder).replace(directory / folder)
     for path in texts:  # a dict keeps its order: the page is the last one
         if "/" not in path:
-            os.replace(new / path, directory / path)
+            (new / path).replace(directory / path)
 
 
 def _fragment(text: str) -> str:
@@ -113,10 +123,13 @@ def _fragment(text: str) -> str:
     return quote(text, safe="/[]@,:=+.-_~!$&'()*;")
 
 
-def _asset(environment: jinja2.Environment, name: str) -> str:
-    assert environment.loader is not None
-    source, _, _ = environment.loader.get_source(environment, name)
-    return source
+def _breakable(text: str) -> Markup:
+    """A label that may break after its commas."""
+    return Markup("<wbr>").join(Markup.escape(part) for part in re.split("(?<=,)", text))
+
+
+def _asset(name: str) -> str:
+    return (resources.files("compatmatrix.report") / "templates" / name).read_text(encoding="utf-8")
 
 
 def _source(text: str) -> str:

@@ -146,6 +146,7 @@ class Cause:
     count: int
     versions: tuple[tuple[str, int], ...]
     places: tuple[Place, ...]
+    more_places: int
     news: tuple[Chip, ...]
     known: Known | None
     step: str
