@@ -99,9 +99,9 @@ def classify(cell: str, version: str, ended: Ended) -> CellResult:
         outcome=outcome,
         reason=clean(reason, limit=500),
         signature=_signature(outcome, failure, reason, record),
-        checks=tuple(record.checks) if record else (),
+        checks=tuple(_check(check) for check in record.checks) if record else (),
         failure=failure,
-        fingerprint=record.fingerprint if record else {},
+        fingerprint=_cleaned(record.fingerprint) if record else {},
         warnings=tuple(clean(text, limit=1000) for text in record.warnings) if record else (),
         steps=tuple((clean(step.name, limit=80), step.seconds) for step in record.steps) if record else (),
         seconds=ended.seconds,
@@ -109,6 +109,23 @@ def classify(cell: str, version: str, ended: Ended) -> CellResult:
         log=clean(ended.log),
         attempts=(outcome,),
     )
+
+
+def _check(check: Check) -> Check:
+    return check.model_copy(
+        update={"name": clean(check.name, limit=120), "detail": clean(check.detail, limit=1500)}
+    )
+
+
+def _cleaned(facts: Any) -> Any:
+    """Facts with every text in them, keys too, cleaned: they are untrusted like all that a child writes."""
+    if isinstance(facts, str):
+        return clean(facts, limit=4000)
+    if isinstance(facts, dict):
+        return {clean(str(key), limit=400): _cleaned(value) for key, value in facts.items()}
+    if isinstance(facts, list):
+        return [_cleaned(value) for value in facts]
+    return facts
 
 
 def _read(cell: str, ended: Ended) -> tuple[Record | None, str]:
@@ -214,6 +231,7 @@ def _signature(outcome: Outcome, failure: Failure | None, reason: str, record: R
 
 _VOLATILE = (
     (re.compile(r"0x[0-9a-fA-F]+"), "0x…"),
+    (re.compile(r"(?:<tmp>|~)(?:[/\\][\w.+@~-]+)*[/\\]?"), "<path>"),
     (re.compile(r"(?:[A-Za-z]:)?(?:[/\\][\w.+@~-]+){2,}[/\\]?"), "<path>"),
     (re.compile(r"\b\d+(?:\.\d+)?\s?(?:[KMGT]i?B|bytes|s|seconds)\b"), "<size>"),
     (re.compile(r"\b[0-9a-f]{12,}\b"), "<hash>"),

@@ -8,15 +8,11 @@ import shlex
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from compatmatrix.report import frame
 from compatmatrix.report.display import NEWS, OUTCOMES, Mark, age, utc
 from compatmatrix.report.views import Chip, LedgerNote
 from compatmatrix.results import CellResult, Column, News, Outcome, Run, Scenario
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _REUSED = timedelta(minutes=1)
 
@@ -47,7 +43,7 @@ class Lookup:
         return frame.tallies(self.table, ["scenario", "version"])
 
     @cached_property
-    def table(self) -> pd.DataFrame:
+    def table(self) -> frame.Table:
         return frame.cells(self.run)
 
     @cached_property

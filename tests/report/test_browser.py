@@ -1,0 +1,219 @@
+"""The page in headless Chromium: filters, permalinks, keyboard, without JavaScript, hostile text, widths."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compatmatrix.report import render
+
+from . import factory
+from .test_render import hostile_run
+
+pytestmark = pytest.mark.browser
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs the Python package playwright")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+CELL = "llama/auto-model[tied,auto]@4.46.3"
+PANEL = "article.p:visible"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium, for example Debian's package of that name")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("report")
+    written = render.write(factory.small_run(), path, before=factory.before_small_run(), ledger=factory.LEDGER)
+    return written.as_uri()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A page whose errors, and whose attempts to reach the network, fail the test."""
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    page, troubles = context.new_page(), []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("console", lambda message: troubles.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("request", lambda request: None if request.url.startswith("file:") else troubles.append(request.url))
+    yield page
+    context.close()
+    assert not troubles
+
+
+def shown_rows(page: Any) -> list[str]:
+    rows: list[str] = page.eval_on_selector_all(
+        "tr.v", "rows => rows.filter(r => r.offsetParent).map(r => r.id.slice(4))"
+    )
+    return rows
+
+
+def test_a_permalink_opens_the_cell(page: Any, report: str) -> None:
+    page.goto(f"{report}#{CELL}")
+    panel = page.locator(PANEL)
+    assert panel.locator("h3").inner_text() == "llama/auto-model[tied,auto]"
+    assert "weight is on the meta device" in panel.inner_text()
+    assert "--versions 4.46.3 --fresh 'llama/auto-model[tied,auto]'" in panel.inner_text()
+    assert page.locator("tr.v td.at").count() == 1
+    assert page.title().startswith("compatmatrix: 3 cells regressed")
+
+
+def test_a_permalink_survives_percent_encoding(page: Any, report: str) -> None:
+    page.goto(f"{report}#llama/auto-model%5Btied,auto%5D@4.46.3")
+    assert page.locator(PANEL).count() == 1
+
+
+def test_variants_unfold_and_a_cell_opens_and_closes_by_keyboard(page: Any, report: str) -> None:
+    page.goto(report)
+    assert shown_rows(page) == ["llama/tie-first"]
+    page.locator("[id='scenario:llama/auto-model'] summary").focus()
+    page.keyboard.press("Enter")
+    assert len(shown_rows(page)) == 5
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#llama/auto-model[tied,disk]@4.46.3")
+    assert page.locator(PANEL).count() == 1
+    page.keyboard.press("Escape")
+    assert page.locator(PANEL).count() == 0
+    assert page.evaluate("document.activeElement.getAttribute('href')") == "#llama/auto-model[tied,disk]@4.46.3"
+
+
+def test_back_closes_the_cell(page: Any, report: str) -> None:
+    page.goto(report)
+    page.locator("#news a.pill").first.click()
+    assert page.locator(PANEL).count() == 1
+    page.go_back()
+    assert page.locator(PANEL).count() == 0
+
+
+def test_filters_show_the_right_rows_and_live_in_the_address(page: Any, report: str) -> None:
+    page.goto(report)
+    page.locator("input[name=outcome][value=wrong]").check()
+    assert shown_rows(page) == ["llama/auto-model[tied,disk]"]
+    assert page.url.endswith("#?outcome=wrong")
+    assert page.locator("#shown").inner_text() == "1 of 11 variants"
+    page.locator("input[name=outcome][value=fail]").check()
+    assert len(shown_rows(page)) == 5
+    page.locator("select[name=family]").select_option("gemma3")
+    assert shown_rows(page) == ["gemma3/text[CausalLM,disk]"]
+    page.locator("tr.v:visible td.fail a").click()
+    assert page.locator(PANEL).count() == 1
+    address = page.url
+    page.goto("about:blank")
+    page.goto(address)
+    assert shown_rows(page) == ["gemma3/text[CausalLM,disk]"]
+    assert page.locator(PANEL).count() == 1
+    page.keyboard.press("Escape")
+    page.locator("button[type=reset]").click()
+    sync_api.expect(page.locator("#shown")).to_have_text("11 variants")
+    assert "?" not in page.url
+
+
+@pytest.mark.parametrize(
+    ("query", "rows"),
+    [
+        ("news=regressed", ["mini-gemini/forward[7b]"]),
+        ("news=fixed,changed", ["llama/auto-model[untied,disk]", "mini-gemini/forward[2b]"]),
+        ("q=untied+disk", ["llama/auto-model[untied,disk]"]),
+        ("q=nothing-like-it", []),
+        ("outcome=pass&news=regressed", []),
+    ],
+)
+def test_filters_from_the_address(page: Any, report: str, query: str, rows: list[str]) -> None:
+    page.goto(f"{report}#?{query}")
+    assert shown_rows(page) == rows
+    assert page.locator("#none").is_visible() == (not rows)
+
+
+def test_without_javascript(browser: Any, report: str) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(report)
+    assert not page.locator("#filters").is_visible()
+    page.locator("[id='scenario:llama/auto-model'] summary").click()
+    link = page.locator(f"td a[href='#{CELL}']")
+    assert link.is_visible()
+    link.click()
+    assert "weight is on the meta device" in page.locator(PANEL).inner_text()
+    page.locator(f"{PANEL} a.x").click()
+    assert page.locator(PANEL).count() == 0
+    context.close()
+
+
+def test_hostile_text_runs_nothing(page: Any, tmp_path: Path) -> None:
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: dialogs.append(dialog.message))
+    page.goto(render.write(hostile_run(), tmp_path).as_uri())
+    page.locator("#unfold").click()
+    page.locator("tr.v td a").first.click()
+    assert "<script>alert(1)</script>" in page.locator(PANEL).inner_text()
+    assert not dialogs
+
+
+@pytest.mark.parametrize("width", [360, 768, 1400])
+def test_the_page_itself_never_scrolls_sideways(page: Any, report: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(report)
+    page.locator("#unfold").click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_header_and_first_column_stay_in_sight(page: Any, report: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 500})
+    page.goto(report)
+    page.locator("#unfold").click()
+    box = page.locator("section#matrix .scroll")
+    box.scroll_into_view_if_needed()
+    box.evaluate("box => box.scrollTo(300, 300)")
+    corner, frame = page.locator(".matrix thead th").first.bounding_box(), box.bounding_box()
+    assert abs(corner["x"] - frame["x"]) < 2
+    assert abs(corner["y"] - frame["y"]) < 3
+
+
+def test_a_filter_answers_at_once(page: Any, tmp_path: Path) -> None:
+    page.goto(render.write(factory.big_run(5, 40, 10), tmp_path).as_uri())
+    took = page.evaluate(
+        """() => { const box = document.querySelector('input[value=wrong]'); const begin = performance.now();
+                   box.click(); document.body.offsetHeight; return performance.now() - begin; }"""
+    )
+    assert took < 500
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("fragment", ["", f"#{CELL}", "#?outcome=wrong,timeout"])
+def test_axe_finds_no_violation(browser: Any, report: str, scheme: str, fragment: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python", reason="needs the Python package axe-playwright-python")
+    script = next(Path(axe.__file__).parent.rglob("axe*.js")).read_text(encoding="utf-8")
+    # axe builds functions from strings, which the page's own policy forbids.
+    context = browser.new_context(color_scheme=scheme, bypass_csp=True)
+    page = context.new_page()
+    page.goto(report + fragment)
+    page.eval_on_selector_all("main details", "all => all.forEach(one => { one.open = true })")
+    page.evaluate(script)
+    found = page.evaluate("axe.run()")
+    context.close()
+    assert "color-contrast" in {rule["id"] for rule in found["passes"]}
+    assert not [(rule["id"], node["html"]) for rule in found["violations"] for node in rule["nodes"]]

@@ -1,0 +1,197 @@
+"""The files of a report: complete, self-contained, escaped, the same every time, and small."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from compatmatrix.errors import StorageError
+from compatmatrix.report import render, terminal
+from compatmatrix.report.beside import slug
+from compatmatrix.report.context import build
+from compatmatrix.report.markdown import code, summary
+from compatmatrix.results import Outcome, Run
+
+from . import factory
+
+HOSTILE = "<script>alert(1)</script>\u202e\x1b[31m`|@everyone https://user:secret@host hf_" + "a" * 30 + "\n"
+
+
+class Reader(HTMLParser):
+    """Collects what a browser would act on."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def all(self, attribute: str) -> list[str]:
+        return [attrs[attribute] or "" for _, attrs in self.tags if attribute in attrs]
+
+
+@pytest.fixture(scope="module")
+def texts() -> dict[str, str]:
+    return render.files(factory.small_run(), before=factory.before_small_run(), ledger=factory.LEDGER)
+
+
+def hostile_run() -> Run:
+    cell = "llama/hostile[a]"
+    rows = [
+        factory.failed(
+            cell,
+            column.version,
+            HOSTILE,
+            failure={"type": HOSTILE, "message": HOSTILE, "traceback": HOSTILE * 20_000, "step": HOSTILE},
+            log=HOSTILE * 1000,
+            warnings=[HOSTILE],
+            signature=HOSTILE,
+            fingerprint={HOSTILE: HOSTILE},
+        )
+        for column in factory.COLUMNS[:2]
+    ]
+    scenario = factory.scenario("llama/hostile", ("[a]",), title=HOSTILE, doc=HOSTILE, claims=(HOSTILE,))
+    column = factory.failed_column("main")
+    assert column.failure
+    broken = column.model_copy(
+        update={"failure": column.failure.model_copy(update={"message": HOSTILE, "log": HOSTILE})}
+    )
+    rows.append(factory.plain(cell, "main", Outcome.ENV_FAIL, HOSTILE))
+    return factory.run([scenario], rows, [*factory.COLUMNS[:2], broken])
+
+
+def test_two_renders_are_byte_identical(texts: dict[str, str]) -> None:
+    again = Run.from_json(factory.small_run().to_json())
+    assert render.files(again, before=factory.before_small_run(), ledger=factory.LEDGER) == texts
+
+
+def test_the_page_needs_nothing_from_elsewhere(texts: dict[str, str]) -> None:
+    page = Reader(texts["index.html"])
+    assert not [tag for tag, _ in page.tags if tag in ("link", "img", "iframe", "object", "embed", "base")]
+    assert not page.all("src")
+    assert not page.all("style"), "inline styles are forbidden by the page's own policy"
+    assert not [name for _, attrs in page.tags for name in attrs if name.startswith("on")]
+    policy = next(attrs["content"] or "" for _, attrs in page.tags if "http-equiv" in attrs)
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "unsafe" not in policy
+
+
+def test_every_link_leads_somewhere(texts: dict[str, str]) -> None:
+    page = Reader(texts["index.html"])
+    ids = page.all("id")
+    assert len(ids) == len(set(ids))
+    for href in page.all("href"):
+        if href.startswith("#"):
+            assert href[1:] in ids, href
+        elif not href.startswith("https://github.com/"):
+            assert href in texts, href
+    assert "javascript:" not in texts["index.html"]
+
+
+def test_tables_are_tables(texts: dict[str, str]) -> None:
+    html = texts["index.html"]
+    assert html.count("<caption") == 2
+    assert re.search(
+        r'<th scope="col"[^>]*><a href="#column:4.50.dev">4.50.dev</a><span class="sub">⇄ shows 4.50.0', html
+    )
+    assert html.count("<h1") == 1
+    assert '<html lang="en">' in html
+
+
+def test_files_beside_only_where_there_is_something_to_tell(texts: dict[str, str]) -> None:
+    red = [row for row in factory.small_run().results if row.outcome.red]
+    beside = [path for path in texts if path.startswith("cells/")]
+    assert len(red) <= len(beside) <= len(red) + 4
+    some = texts["cells/4.46.3/" + slug("llama/auto-model[tied,auto]") + ".txt"]
+    for part in ("Traceback", "ValueError", "Caused by", "again:", "compatmatrix run --versions 4.46.3 --fresh"):
+        assert part in some
+    assert texts["locks/4.46.3.txt"].count("--hash") == 3
+
+
+def test_json_is_the_run(texts: dict[str, str]) -> None:
+    assert Run.from_json(texts["latest.json"]).to_json() == factory.small_run().to_json()
+    assert json.loads(texts["latest.json"])["schema"] == 1
+
+
+def test_hostile_text_stays_text() -> None:
+    texts = render.files(hostile_run())
+    html = texts["index.html"]
+    assert [tag for tag, _ in Reader(html).tags].count("script") == 1
+    for path, text in texts.items():
+        if path == "latest.json":
+            continue  # the run as it is; what is stored was cleaned when it was captured
+        assert "\u202e" not in text, path
+        assert "\x1b" not in text, path
+        assert "user:secret" not in text, path
+        assert "hf_aaa" not in text, path
+    assert len(html) < 150_000, "a traceback of two megabytes is cut"
+    assert "<script>alert" not in html
+    assert all("<script>" in span or "<script>" not in span for span in re.findall(r"`[^`]*`", texts["summary.md"]))
+    outside = re.sub(r"(`+) ?.*? ?\1", "", texts["summary.md"])
+    assert "<script>" not in outside
+    assert "@everyone" not in outside
+
+
+def test_code_spans_hold() -> None:
+    assert code("a`b") == "``a`b``"
+    assert code("`a") == "`` `a ``"
+    assert code("a|b\nc") == "`a\\|b c`"
+    assert code("") == ""
+
+
+@pytest.mark.parametrize("shape", [(5, 12, 10), (5, 40, 10), (8, 30, 5)])
+def test_the_page_stays_below_a_megabyte(shape: tuple[int, int, int]) -> None:
+    html = render.files(factory.big_run(*shape))["index.html"]
+    assert len(html.encode()) < 1_000_000
+
+
+def test_writing_replaces_and_leaves_others_alone(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "kept").write_text("x")
+    (tmp_path / "cells" / "9.9").mkdir(parents=True)
+    (tmp_path / "cells" / "9.9" / "stale.txt").write_text("x")
+    assert render.write(factory.small_run(), tmp_path) == tmp_path / "index.html"
+    render.write(factory.small_run(), tmp_path)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"runs", "cells", "locks", "index.html", "latest.json", "latest.csv", "summary.md"}
+    assert not (tmp_path / "cells" / "9.9").exists()
+    assert (tmp_path / "runs" / "kept").read_text() == "x"
+
+
+def test_a_failed_write_leaves_the_old_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    render.write(factory.small_run(), tmp_path)
+    before = (tmp_path / "index.html").read_bytes()
+
+    def full(self: Path, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StorageError, match="No space left"):
+        render.write(factory.big_run(2, 2, 2), tmp_path)
+    assert (tmp_path / "index.html").read_bytes() == before
+    assert (tmp_path / "cells").is_dir()
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_summary_tells_substitutes_and_fits_an_issue() -> None:
+    text = summary(build(factory.big_run(5, 40, 10)))
+    assert len(text) < 65_536
+    assert "⇄ `4.50.dev` shows `4.50.0`" in summary(build(factory.small_run()))
+
+
+@pytest.mark.parametrize("width", [40, 80, 140, 220])
+def test_terminal(width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    terminal.show(factory.small_run(), Path("/a/long/path/to/the/report/that/must/not/be/broken/index.html"))
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert max(map(len, shown.splitlines())) <= max(width, 80)
+    for text in ("⇄ 4.50.0", "main", "≠ 1 wrong", "3 cells regressed", "be/broken/index.html"):
+        assert text in shown
