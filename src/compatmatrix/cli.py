@@ -190,6 +190,17 @@ def check(**options: Any) -> Exit:
 
 
 @cli.command()
+@click.argument("file", type=click.Path(path_type=Path), default=Path("README.md"))
+@click.option("--run", "run_file", type=click.Path(path_type=Path), default=Path("reports/latest.json"))
+def readme(file: Path, run_file: Path) -> Exit:
+    """Write the table of the published run into FILE (README.md), between its markers."""
+    from compatmatrix import pipeline
+
+    pipeline.readme(file, run_file)
+    return Exit.OK
+
+
+@cli.command()
 @click.argument("name", type=click.Choice(["matrix", "ledger", "run"]))
 def schema(name: str) -> Exit:
     """Print the JSON Schema of matrix.yaml, of the ledger, or of latest.json."""

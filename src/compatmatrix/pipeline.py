@@ -126,6 +126,20 @@ def report(job: Job, *, now: datetime.datetime, echo: Callable[[str], None]) -> 
     return status
 
 
+def readme(file: Path, run_file: Path) -> None:
+    """Replace the table in a document by that of a published run."""
+    from compatmatrix.report import context, markdown
+
+    run = _baseline(run_file)
+    if run is None:
+        raise StorageError(f"{run_file}: there is no such file", hint="run the matrix first")
+    try:
+        text = markdown.insert(file.read_text(encoding="utf-8"), context.build(run))
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{file}: {error}") from error
+    file.write_text(text, encoding="utf-8")
+
+
 _MEANING = {
     Exit.REGRESSED: "a cell became worse, or is red and no known issue explains it",
     Exit.NEWS: "a cell was fixed or behaves differently, or a known issue matches nothing",

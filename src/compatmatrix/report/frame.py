@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-#: What :func:`cells` gives: for annotations elsewhere, so that pandas is imported here only.
-Table = pd.DataFrame
-
 from compatmatrix.results import CellResult, Column, News, Outcome, Run, Scenario
 from compatmatrix.text import one_line
+
+#: What :func:`cells` gives: for annotations elsewhere, so that pandas is imported here only.
+Table = pd.DataFrame
 
 COLUMNS = (
     "family",

@@ -35,7 +35,7 @@ def summary(page: Page) -> str:
         + " · ".join(f"**{figure.number:,}** {figure.label}" for figure in page.figures)
         + "\n",
         *_notices(page),
-        _families(page),
+        families(page),
         *_news(page),
         *_causes(page),
     ]
@@ -59,7 +59,8 @@ def _notices(page: Page) -> list[str]:
     return told
 
 
-def _families(page: Page) -> str:
+def families(page: Page) -> str:
+    """The table of families against versions: a verdict, and how many of the cells passed."""
     lines = [
         "| family | " + " | ".join(_version(page, column.version) for column in page.columns) + " |",
         "|---" * (len(page.columns) + 1) + "|",
@@ -110,6 +111,20 @@ def _causes(page: Page) -> list[str]:
 
 def _mark(mark: Mark) -> str:
     return f"{mark.glyph} {mark.word}"
+
+
+TABLE = "<!-- table: generated from reports/latest.json by `compatmatrix readme`; do not edit -->"
+END = "<!-- /table -->"
+
+
+def insert(text: str, page: Page) -> str:
+    """A document with the table between its markers replaced by this page's; raises ``ValueError`` without markers."""
+    before, marker, rest = text.partition(TABLE)
+    _, end, after = rest.partition(END)
+    if not marker or not end:
+        raise ValueError(f"there is no line {TABLE!r} with {END!r} after it")
+    told = "\n".join([families(page), *_notices(page)])
+    return f"{before}{TABLE}\n\n{told}\n{END}{after}"
 
 
 def _plain(text: str) -> str:

@@ -1,0 +1,65 @@
+"""Documents that cannot rot: what is generated is what the tool gives, and commands that are named exist."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from compatmatrix.cli import cli
+from compatmatrix.report import context, markdown
+from compatmatrix.results import Outcome, Run
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def published() -> Run:
+    return Run.from_json((ROOT / "reports" / "latest.json").read_bytes())
+
+
+def test_the_readmes_table_is_that_of_the_published_run(published: Run) -> None:
+    assert markdown.insert(README, context.build(published)) == README, "accept the new one: compatmatrix readme"
+
+
+def test_the_published_run_is_whole(published: Run) -> None:
+    planned = {(column.version, cell) for column in published.columns for s in published.scenarios for cell in s.cells}
+    assert {(row.version, row.cell) for row in published.results} == planned
+    assert len(published.results) == len(planned)
+    assert not {row.outcome for row in published.results} & {Outcome.NOT_RUN, Outcome.ENV_FAIL}
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    found = re.search(r"sed -n '(?P<expression>[^']*)'", (ROOT / ".ci" / "run").read_text(encoding="utf-8"))
+    assert found
+    done = subprocess.run(
+        ["sed", "-n", found["expression"], str(ROOT / "README.md")], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.count("\n") == 1
+    assert "nox -s tests" in done.stdout
+
+
+@pytest.mark.parametrize("name", sorted(cli.commands))
+def test_every_command_has_help_and_is_documented(name: str) -> None:
+    assert cli.commands[name].help
+    documents = README + "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))
+    assert f"compatmatrix {name}" in documents
+
+
+def test_every_link_within_the_documents_leads_somewhere() -> None:
+    for document in (ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_every_dependency_is_explained() -> None:
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8").split("[project.scripts]")[0]
+    table = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    for name in re.findall(r'^  "([a-z0-9-]+)[><=]', project, re.MULTILINE):
+        assert f"| {name} |" in table, name
+
+
+def test_no_path_of_a_machine_is_published(published: Run) -> None:
+    text = published.to_json()
+    assert not re.search(r"(?<![\w.~-])/(?:home|root|Users|work|tmp|opt)/", text)
