@@ -7,7 +7,7 @@ import shutil
 from typing import Callable, Dict, Optional, Sequence
 
 #: Each virtual device's memory until the scenario sets another: enough never to be in the way.
-VIRTUAL_MEMORY = "1GiB"
+VIRTUAL_MEMORY = "4GiB"
 
 
 def lacking(needs: Sequence[str], virtual_cuda: int) -> Optional[str]:
