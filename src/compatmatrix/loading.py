@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,6 +22,7 @@ from compatmatrix.matrix import Matrix
 from compatmatrix.results import Scenario
 
 PROBE = Path(__file__).resolve().parent.parent / "compatprobe"
+VIRTUALCUDA = PROBE.parent / "virtualcuda"
 _DISCOVERY_SECONDS = 60
 
 M = TypeVar("M", bound=BaseModel)
@@ -140,6 +143,14 @@ def _inside(annotation: Any) -> Iterator[type[BaseModel]]:
         yield annotation
     for argument in getattr(annotation, "__args__", ()):
         yield from _inside(argument)
+
+
+def capabilities() -> str:
+    """What this machine has that cells may need (cards, a compiler, the virtual devices' source), as text for keys."""
+    sources = sorted(path for path in VIRTUALCUDA.rglob("*") if path.suffix in (".py", ".cpp", ".h"))
+    sha = hashlib.sha256(b"".join(path.read_bytes() for path in sources))
+    cards = sorted(path.name for path in Path("/dev").glob("nvidia[0-9]*"))
+    return json.dumps({"cards": cards, "compiler": shutil.which("g++"), "virtualcuda": sha.hexdigest()})
 
 
 def discover(roots: Sequence[Path], *, python: str = sys.executable) -> tuple[tuple[Scenario, ...], str]:

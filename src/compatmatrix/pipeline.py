@@ -52,7 +52,9 @@ def load(
     scenarios, probe_hash = loading.discover(scenario_roots)
     wanted = [version for version in versions.split(",") if version]
     patterns = [*cells, *globs]
-    chosen = plan.make(matrix, scenarios, probe_hash, versions=wanted, cells=patterns)
+    chosen = plan.make(
+        matrix, scenarios, probe_hash, versions=wanted, cells=patterns, machine=loading.capabilities()
+    )
     selected = bool(wanted or patterns)
     root = matrix_file.resolve().parent
     return Job(

@@ -33,9 +33,13 @@ class Plan:
     scenarios: tuple[Scenario, ...]
     cells: tuple[PlannedCell, ...]
     probe_hash: str
+    machine: str = ""
 
     def key(self, lock_hash: str, cell: PlannedCell) -> str:
-        """The content that a result depends on: lock, scenario source, probe, cell, limits, platform."""
+        """The content that a result depends on: lock, scenario source, probe, cell, limits, platform.
+
+        For a cell that needs something of the machine, what the machine has belongs to it too.
+        """
         parts = [
             lock_hash,
             cell.scenario.source_hash,
@@ -44,6 +48,7 @@ class Plan:
             _limits(self.matrix.policy, cell.scenario),
             platform.system(),
             platform.machine(),
+            self.machine if cell.variant.needs else "",
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
@@ -60,8 +65,11 @@ def make(
     *,
     versions: Sequence[str] = (),
     cells: Sequence[str] = (),
+    machine: str = "",
 ) -> Plan:
     """Select versions by id and cells by glob (all where nothing is given).
+
+    ``machine`` says what this machine has that cells may need.
 
     Raises :class:`SelectionError` for a name or glob that means nothing, with a suggestion.
     """
@@ -76,7 +84,14 @@ def make(
         planned = [cell for cell in planned if any(matches(cell.id, glob) for glob in cells)]
     used = {cell.scenario.id for cell in planned}
     kept = tuple(scenario for scenario in scenarios if scenario.id in used)
-    return Plan(matrix=matrix, versions=chosen, scenarios=kept, cells=tuple(planned), probe_hash=probe_hash)
+    return Plan(
+        matrix=matrix,
+        versions=chosen,
+        scenarios=kept,
+        cells=tuple(planned),
+        probe_hash=probe_hash,
+        machine=machine,
+    )
 
 
 def _versions(matrix: Matrix, wanted: Sequence[str]) -> tuple[Version, ...]:

@@ -11,17 +11,16 @@ from typing import Protocol
 from compatmatrix import environment, resolve
 from compatmatrix.classify import Ended, classify
 from compatmatrix.errors import EnvironmentFailure
-from compatmatrix.execute import Limits, Probe
+from compatmatrix.execute import Limits, Probe, ProbeStartError
 from compatmatrix.loading import PROBE
 from compatmatrix.matrix import Matrix, Policy, Version
 from compatmatrix.plan import Plan, PlannedCell
 from compatmatrix.results import CellResult, Column, EnvFailure, EnvReason, Outcome
 from compatmatrix.store import Store
+from compatmatrix.text import one_line
 
 #: Outcomes that may be the machine's doing and are tried again; the version's own answers are not.
 _RETRIED = frozenset({Outcome.CRASH, Outcome.TIMEOUT, Outcome.OOM})
-#: Outcomes that depend on the machine and not on the key, and are therefore never taken from the store.
-_NOT_KEPT = frozenset({Outcome.SKIPPED, Outcome.ENV_FAIL, Outcome.NOT_RUN})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +90,7 @@ def _recall(plan: Plan, column: Column, settings: Settings, store: Store) -> tup
     if settings.fresh:
         return [], list(plan.cells)
     keys = {cell.id: plan.key(column.lock_hash, cell) for cell in plan.cells}
-    known = {row.cell for row in store.get(keys.values()).values() if row.outcome not in _NOT_KEPT}
+    known = {row.cell for row in store.get(keys.values()).values()}
     return sorted(known), [cell for cell in plan.cells if cell.id not in known]
 
 
@@ -105,23 +104,51 @@ def _run_cells(
     progress: Progress,
 ) -> None:
     done = len(plan.cells) - len(cells)
-    work = settings.state / "work" / column.environment
-    progress(f"{column.version}  importing transformers {column.transformers}")
-    with Probe(
-        python,
-        PROBE,
-        settings.scenario_roots,
-        work,
-        isolation=settings.isolation,
-        threads=plan.matrix.policy.threads,
-        environ=settings.environ,
-    ) as probe:
-        for number, cell in enumerate(cells, start=done + 1):
-            progress(f"{column.version}  {number}/{len(plan.cells)}  {cell.id}")
-            result = run_cell(probe, column.version, cell, plan.matrix.policy)
-            measured_at = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
-            key = plan.key(column.lock_hash, cell)
-            store.put(result.model_copy(update={"key": key, "measured_at": measured_at}))
+    for devices, group in _by_devices(cells):
+        try:
+            progress(f"{column.version}  importing transformers {column.transformers}")
+            with Probe(
+                python,
+                PROBE,
+                settings.scenario_roots,
+                settings.state / "work" / f"{column.environment}-{devices}",
+                isolation=settings.isolation,
+                threads=plan.matrix.policy.threads,
+                virtual_cuda=devices,
+                environ=settings.environ,
+            ) as probe:
+                for cell in group:
+                    done += 1
+                    progress(f"{column.version}  {done}/{len(plan.cells)}  {cell.id}")
+                    _keep(plan, column, cell, run_cell(probe, column.version, cell, plan.matrix.policy), store)
+        except ProbeStartError as error:
+            if error.module != "virtualcuda":
+                raise
+            # The machine has no virtual devices: nothing is wrong with the environment, nor with the version.
+            for cell in group:
+                done += 1
+                skipped = CellResult(
+                    cell=cell.id, version=column.version, outcome=Outcome.SKIPPED, reason=one_line(str(error))
+                )
+                _keep(plan, column, cell, skipped, store)
+
+
+def _by_devices(cells: Sequence[PlannedCell]) -> list[tuple[int, list[PlannedCell]]]:
+    """The cells that need no virtual devices, and those that do, with the largest number that any of them needs."""
+    needs = {cell.id: max((_devices(need) for need in cell.variant.needs), default=0) for cell in cells}
+    groups = [[cell for cell in cells if bool(needs[cell.id]) is virtual] for virtual in (False, True)]
+    return [(max(needs[cell.id] for cell in group), group) for group in groups if group]
+
+
+def _devices(need: str) -> int:
+    kind, _, count = need.partition(":")
+    return int(count or 1) if kind == "virtual-cuda" else 0
+
+
+def _keep(plan: Plan, column: Column, cell: PlannedCell, result: CellResult, store: Store) -> None:
+    measured_at = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    key = plan.key(column.lock_hash, cell)
+    store.put(result.model_copy(update={"key": key, "measured_at": measured_at}))
 
 
 def run_cell(probe: Running, version: str, cell: PlannedCell, policy: Policy) -> CellResult:

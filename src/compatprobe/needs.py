@@ -6,7 +6,8 @@ import importlib.util
 import shutil
 from typing import Callable, Dict, Optional, Sequence
 
-#: Each virtual device's memory until the scenario sets another: enough never to be in the way.
+#: Each virtual device's memory until the scenario sets another: enough never to be in the way. transformers 5
+#: reserves "total less 1.2 GiB" while it loads, which would be negative on a smaller card.
 VIRTUAL_MEMORY = "4GiB"
 
 
