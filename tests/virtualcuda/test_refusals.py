@@ -1,0 +1,56 @@
+"""Nothing runs silently that a virtual device cannot do: the error names the operator."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+pytestmark = pytest.mark.torch
+
+
+def x(*size: int) -> Any:
+    return torch.randn(*size or (4,), device="cuda:0")
+
+
+REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
+    # CUDA has no kernel, so a real card refuses as well
+    "no CUDA kernel": (lambda: torch.histogram(x(), 3), "Could not run 'aten::histogram.bin_ct'.*'CUDA' backend"),
+    "mkldnn": (lambda: x().to_mkldnn(), "Could not run 'aten::to_mkldnn'|to_mkldnn"),
+    "integer matmul": (lambda: x(2, 2).long() @ x(2, 2).long(), "\"addmm_cuda\" not implemented for 'Long'"),
+    "integer bmm": (lambda: x(1, 2, 2).int() @ x(1, 2, 2).int(), "\"baddbmm_cuda\" not implemented for 'Int'"),
+    # a real card could, this cannot
+    "only CUDA has it": (
+        lambda: torch.nn.LSTM(4, 4, device="cuda:0")(x(3, 1, 4)),
+        "virtualcuda cannot run aten::_thnn_fused_lstm_cell",
+    ),
+    "fused attention": (
+        lambda: torch.ops.aten._scaled_dot_product_efficient_attention(*[x(1, 1, 4, 8)] * 3, None, False),
+        "virtualcuda cannot run aten::_scaled_dot_product_efficient_attention",
+    ),
+    "sparse": (lambda: x(3, 3).to_sparse(), "to_sparse"),
+    "quantized": (lambda: torch.quantize_per_tensor(x(), 0.1, 0, torch.qint8), "quantize"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.filterwarnings("ignore")
+def test_refused(name: str) -> None:
+    function, message = REFUSED[name]
+    with pytest.raises((RuntimeError, NotImplementedError), match=message):
+        function()
+
+
+def test_no_such_device() -> None:
+    for wrong in ("cuda:3", "cuda:9"):
+        with pytest.raises(RuntimeError, match="CUDA error: invalid device ordinal"):
+            torch.zeros(1, device=wrong)
+    with pytest.raises(RuntimeError, match="invalid device ordinal"):
+        torch.cuda.set_device(3)
+    with pytest.raises(AssertionError, match="Invalid device id"):
+        torch.cuda.get_device_properties(3)
+
+
+def test_cuda_graphs_are_refused() -> None:
+    with pytest.raises(RuntimeError, match="CUDAGraph"):
+        torch.cuda.CUDAGraph()
