@@ -1,5 +1,7 @@
 """The project's sessions. ``nox -s matrix`` runs the whole matrix; ``nox -s tests`` the tests.
 
+What follows ``--`` selects:
+
     nox -s matrix                                every column, in parallel, then the report
     nox -s "column(4.46.3)"                      one column
     nox -s matrix -- --cells 'llama/*'           some cells (globs over cell ids)

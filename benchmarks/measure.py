@@ -60,11 +60,11 @@ def cells(version: str, globs: Sequence[str], state: Path) -> str:
     seconds(compatmatrix(*common))  # environments are built and byte-compiled before anything is timed
     forked = seconds(compatmatrix(*common, "--isolation", "fork"))
     spawned = seconds(compatmatrix(*common, "--isolation", "spawn"))
-    listing = json.loads(_listing(state, version, globs))
+    listing = json.loads(_listing(version, globs))
     return row(f"{listing} cells of one column", forked, spawned, "a fresh process for each cell")
 
 
-def _listing(state: Path, version: str, globs: Sequence[str]) -> str:
+def _listing(version: str, globs: Sequence[str]) -> str:
     done = subprocess.run(
         compatmatrix("list", "--versions", version, *globs), cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -110,7 +110,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="compatmatrix-bench-") as directory:
         state = Path(directory)
         rows = [cells(options.version, options.cells, state), environments(options.version, state), unchanged(state)]
-    machine = f"{os.cpu_count()} processors, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    machine = f"{os.cpu_count()} processors, {platform.system()}, Python {platform.python_version()}"
     page = PAGE.format(date=datetime.date.today().isoformat(), machine=machine, rows="\n".join(rows))
     print(page)
     if options.write:

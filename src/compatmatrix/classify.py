@@ -18,7 +18,9 @@ from compatmatrix.text import clean
 How = Literal["exited", "signal", "timeout", "no-progress", "memory", "lost"]
 
 #: How torch and Python say that there is no more memory, beside MemoryError.
-_OUT_OF_MEMORY = re.compile(r"DefaultCPUAllocator: (can't|not enough)|CUDA out of memory|Cannot allocate memory|std::bad_alloc")
+_OUT_OF_MEMORY = re.compile(
+    r"DefaultCPUAllocator: (can't|not enough)|CUDA out of memory|Cannot allocate memory|std::bad_alloc"
+)
 #: A version's own words for "I do not know this": each names the class or the argument.
 _UNKNOWN_CLASS = re.compile(r"Unrecognized configuration class .* for this kind of AutoModel", re.DOTALL)
 
@@ -112,9 +114,7 @@ def classify(cell: str, version: str, ended: Ended) -> CellResult:
 
 
 def _check(check: Check) -> Check:
-    return check.model_copy(
-        update={"name": clean(check.name, limit=120), "detail": clean(check.detail, limit=1500)}
-    )
+    return check.model_copy(update={"name": clean(check.name, limit=120), "detail": clean(check.detail, limit=1500)})
 
 
 def _cleaned(facts: Any) -> Any:
@@ -172,7 +172,8 @@ def _judge_record(record: Record) -> tuple[Outcome, str]:
         return Outcome.UNSUPPORTED, f"{asked.name}: {asked.evidence}" if asked else record.message or "unsupported"
     if record.status == "raised" or record.exception:
         raised = record.exception or Raised(type="Exception", message=record.message or "")
-        if raised.type.rpartition(".")[2] in ("MemoryError", "OutOfMemoryError") or _OUT_OF_MEMORY.search(raised.message):
+        name = raised.type.rpartition(".")[2]
+        if name in ("MemoryError", "OutOfMemoryError") or _OUT_OF_MEMORY.search(raised.message):
             return Outcome.OOM, f"{raised.type}: {raised.message}"
         said = _says_unsupported(raised, record.architectures)
         if said:
@@ -206,14 +207,16 @@ def _failure(raised: Raised) -> Failure:
         line = frame.get("line", 0)
         module, function = str(frame.get("module", "")), str(frame.get("function", ""))
         frames.append({"module": clean(module, limit=200), "function": clean(function, limit=200), "line": int(line)})
-    return Failure.model_validate({
-        "type": clean(raised.type, limit=200),
-        "message": clean(raised.message, limit=4000),
-        "step": raised.step and clean(raised.step, limit=80),
-        "frames": frames,
-        "traceback": clean(raised.traceback, limit=20_000),
-        "chain": [clean(f"{c.get('type', '')}: {c.get('message', '')}", limit=1000) for c in raised.chain[:10]],
-    })
+    return Failure.model_validate(
+        {
+            "type": clean(raised.type, limit=200),
+            "message": clean(raised.message, limit=4000),
+            "step": raised.step and clean(raised.step, limit=80),
+            "frames": frames,
+            "traceback": clean(raised.traceback, limit=20_000),
+            "chain": [clean(f"{c.get('type', '')}: {c.get('message', '')}", limit=1000) for c in raised.chain[:10]],
+        }
+    )
 
 
 def _signature(outcome: Outcome, failure: Failure | None, reason: str, record: Record | None) -> str | None:

@@ -1,5 +1,7 @@
 """The commands. The pipeline is named here, reads top to bottom, and this is the only place that catches.
 
+The way of the data:
+
     load -> plan -> columns (resolve, build, probe, classify, store) -> assemble -> news -> report
 """
 
@@ -237,5 +239,7 @@ def main() -> None:
 
 
 def _interrupted() -> Exit:
-    click.echo("compatmatrix: interrupted; what was measured is kept, and the same command goes on from there", err=True)
+    click.echo(
+        "compatmatrix: interrupted; what was measured is kept, and the same command goes on from there", err=True
+    )
     return Exit.INTERRUPTED

@@ -52,9 +52,7 @@ def load(
     scenarios, probe_hash = loading.discover(scenario_roots)
     wanted = [version for version in versions.split(",") if version]
     patterns = [*cells, *globs]
-    chosen = plan.make(
-        matrix, scenarios, probe_hash, versions=wanted, cells=patterns, machine=loading.capabilities()
-    )
+    chosen = plan.make(matrix, scenarios, probe_hash, versions=wanted, cells=patterns, machine=loading.capabilities())
     selected = bool(wanted or patterns)
     root = matrix_file.resolve().parent
     return Job(

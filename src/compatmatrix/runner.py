@@ -77,7 +77,7 @@ def run_column(plan: Plan, version: Version, settings: Settings, store: Store, p
 
 
 def build(
-    matrix: Matrix, version: Version, settings: Settings, progress: Progress = lambda line: None
+    matrix: Matrix, version: Version, settings: Settings, progress: Progress = lambda _: None
 ) -> environment.Environment:
     """A version's environment, resolved anew and reused where it is the same; raises EnvironmentFailure."""
     resolution = resolve.resolve(version, matrix, root=settings.root, environ=settings.environ, state=settings.state)

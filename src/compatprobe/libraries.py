@@ -57,7 +57,6 @@ def load(threads: int = 1, virtual_cuda: int = 0, importing: Optional[Callable[[
     facts["versions"] = versions()
     facts["threads"] = processes.threads()
     gc.collect()
-    gc.freeze()  # children share what is imported, and collect only their own garbage
     return facts
 
 

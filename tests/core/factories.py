@@ -15,4 +15,4 @@ def column(version: str = "1.0", transformers: str = "1.0", **more: Any) -> Colu
 
 def scenario(id: str = "llama/plain", *labels: str, **more: Any) -> Scenario:
     variants = tuple(Variant(label=label) for label in labels or ("",))
-    return Scenario(id=id, title=id, family=id.split("/")[0], variants=variants, **more)
+    return Scenario(id=id, title=id, family=id.split("/", maxsplit=1)[0], variants=variants, **more)

@@ -51,7 +51,7 @@ def raised(type: str, message: str, **more: Any) -> dict[str, Any]:
         (judge(record=raised("builtins.ValueError", "weight is on the meta device")), Outcome.FAIL, "ValueError"),
         (judge(record=raised("builtins.SystemExit", "0")), Outcome.FAIL, "SystemExit"),
         (judge(record=record("skipped", message="no cuda", checks=[])), Outcome.SKIPPED, "no cuda"),
-        (judge(record=record("unsupported", unsupported={"name": "a.B", "evidence": "no"})), Outcome.UNSUPPORTED, "a.B"),
+        (judge(record=record("unsupported", unsupported={"name": "a.B"})), Outcome.UNSUPPORTED, "a.B"),
         (judge(record={**record(), "schema": 2}), Outcome.CRASH, "not of schema 1"),
         (judge(record={**record(), "cell": "llama/other"}), Outcome.CRASH, "another cell"),
         (judge(record=[1, 2]), Outcome.CRASH, "not of schema 1"),
@@ -79,12 +79,18 @@ def test_unsupported_only_where_the_version_says_so(type: str, message: str, kno
     assert judge(record=raised(type, message, architectures={"gemma3": known})).outcome is outcome
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda s: st.lists(s) | st.dictionaries(st.text(), s)))
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+
+
+@given(st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
 def test_any_record_gives_a_result(anything: object) -> None:
     assert judge(record=anything).outcome is Outcome.CRASH
 
 
-@given(st.sampled_from(["done", "raised", "unsupported", "skipped"]), st.floats(), st.floats(), st.text(), st.booleans())
+STATUSES = st.sampled_from(["done", "raised", "unsupported", "skipped"])
+
+
+@given(STATUSES, st.floats(), st.floats(), st.text(), st.booleans())
 def test_green_means_that_every_check_held(status: str, measured: float, limit: float, text: str, error: bool) -> None:
     checks = [{"name": text, "measured": measured, "limit": limit, "detail": text}]
     exception = {"type": text, "message": text} if error else None

@@ -18,26 +18,28 @@ def release(number: str, id: str | None = None) -> dict[str, Any]:
 
 
 def test_every_outcome_in_one_matrix(project: Project) -> None:
-    project.write_matrix([
-        release("1.0.0", "passes"),
-        release("1.0.1", "wrong"),
-        release("1.0.2", "raises"),
-        release("1.0.3", "segfaults"),
-        release("1.0.4", "hangs"),
-        release("1.0.5", "eats-memory"),
-        release("1.0.6", "exits"),
-        release("1.0.7", "chatters"),
-        release("1.1.0", "lacks-api"),
-        release("1.1.1", "cannot-import"),
-        release("1.1.2", "conflicts"),
-        release("9.9.9", "no-release"),
-        {
-            "id": "lost-git",
-            "sources": [{"git": LOST, "commit": "0" * 40}],
-            "substitute": {"pypi": "1.0.0", "why": "the nearest release"},
-        },
-        {"id": "lost-forever", "sources": [{"git": LOST, "branch": "main"}]},
-    ])
+    project.write_matrix(
+        [
+            release("1.0.0", "passes"),
+            release("1.0.1", "wrong"),
+            release("1.0.2", "raises"),
+            release("1.0.3", "segfaults"),
+            release("1.0.4", "hangs"),
+            release("1.0.5", "eats-memory"),
+            release("1.0.6", "exits"),
+            release("1.0.7", "chatters"),
+            release("1.1.0", "lacks-api"),
+            release("1.1.1", "cannot-import"),
+            release("1.1.2", "conflicts"),
+            release("9.9.9", "no-release"),
+            {
+                "id": "lost-git",
+                "sources": [{"git": LOST, "commit": "0" * 40}],
+                "substitute": {"pypi": "1.0.0", "why": "the nearest release"},
+            },
+            {"id": "lost-forever", "sources": [{"git": LOST, "branch": "main"}]},
+        ]
+    )
     status, output = project.run("nox", "-s", "matrix")
     assert status == 1, output
     assert project.outcomes() == {

@@ -9,7 +9,7 @@ nothing here shares code with the modules that the scenarios load.
 """
 
 import math
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, List, Mapping
 
 import torch
 
@@ -122,7 +122,7 @@ def convnext(tensors: Tensors, pixels: torch.Tensor) -> torch.Tensor:
     trunk = "visual.trunk"
     picture = convolution(pixels.to(torch.float64), tensors[f"{trunk}.stem.0.weight"], stride=4)
     picture = _across(tensors, f"{trunk}.stem.1", picture + _channels(tensors[f"{trunk}.stem.0.bias"]))
-    maps = []
+    maps: List[torch.Tensor] = []
     while f"{trunk}.stages.{len(maps)}.blocks.0.gamma" in tensors:
         stage = f"{trunk}.stages.{len(maps)}"
         if maps:
