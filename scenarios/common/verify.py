@@ -225,6 +225,7 @@ def generate(
             use_cache=use_cache,
             **_brought(inputs, model),
         )
+    cell.answered = True
     if certain or logits is None or input_ids is None:
         observed = decoded[:, input_ids.shape[1] :] if input_ids is not None else decoded[:, -new:]
         cell.equal(label, observed.tolist(), ids[:, -new:].tolist())

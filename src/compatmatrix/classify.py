@@ -1,7 +1,7 @@
 """From what a child left behind to an outcome: exit, signal, limit, record. Pure, and total.
 
-The probe reports facts only; this is the one place that judges them. The worst finding wins: a check
-that does not hold makes a cell ``wrong`` even where an exception followed.
+The probe reports facts only; this is the one place that judges them. A check that does not hold makes a
+cell ``wrong`` also where an exception followed, if the model had given an output by then.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ class Record(BaseModel):
     exception: Raised | None = None
     unsupported: Unsupported | None = None
     architectures: dict[str, bool] = Field(default_factory=dict)
+    answered: bool = False
     fingerprint: dict[str, Any] = Field(default_factory=dict)
     warnings: list[str] = Field(default_factory=list)
     steps: list[Step] = Field(default_factory=list)
@@ -144,7 +145,9 @@ def _read(cell: str, ended: Ended) -> tuple[Record | None, str]:
 def _judge(ended: Ended, record: Record | None, error: str) -> tuple[Outcome, str]:
     """Outcome and reason, worst first."""
     broken = [check for check in record.checks if not check.holds] if record else []
-    if broken and record and record.status != "skipped":
+    # Tensors that are wrong in a model that then raises, before it gave any output, have misled nobody.
+    misled = record is not None and (record.status == "done" or record.answered)
+    if broken and record and misled:
         shown = "; ".join(f"{c.name}: {c.measured:.4g} over {c.limit:.4g} {c.detail}".strip() for c in broken[:4])
         return Outcome.WRONG, f"{len(broken)} of {len(record.checks)} checks do not hold: {shown}"
     if ended.how == "memory":
@@ -178,7 +181,9 @@ def _judge_record(record: Record) -> tuple[Outcome, str]:
         said = _says_unsupported(raised, record.architectures)
         if said:
             return Outcome.UNSUPPORTED, said
-        return Outcome.FAIL, f"{raised.type.removeprefix('builtins.')}: {raised.message}"
+        broken = [check.name for check in record.checks if not check.holds]
+        before = f" (before that, these checks did not hold: {', '.join(broken)})" if broken else ""
+        return Outcome.FAIL, f"{raised.type.removeprefix('builtins.')}: {raised.message}{before}"
     if not record.checks:
         return Outcome.FAIL, "the scenario measured nothing: a green cell without a check would be worth nothing"
     return Outcome.PASS, f"{len(record.checks)} checks held"

@@ -72,7 +72,7 @@ def resolve(
     for source in version.sources:
         try:
             return lock.resolution(version, locate(source, python, tools, root=root, wheels=wheels))
-        except EnvironmentFailure as error:  # noqa: PERF203 - one turn takes seconds
+        except EnvironmentFailure as error:
             if error.reason != EnvReason.UNREACHABLE.value:
                 raise
             out_of_reach.append(error)

@@ -144,6 +144,8 @@ class Cell:
         self.checks: List[Dict[str, Any]] = []
         self.fingerprint: Dict[str, Any] = {}
         self.architectures: Dict[str, bool] = {}
+        #: Whether the model gave an output that was looked at; without one, an exception is all a user met.
+        self.answered = False
         self.steps: List[Tuple[str, float]] = []
         self._progress = progress
 
@@ -175,9 +177,10 @@ class Cell:
         self.check(name, len(found), 0, shown + more)
 
     def close(self, name: str, observed: "torch.Tensor", expected: "torch.Tensor", tolerance: float) -> None:
-        """Record the largest absolute difference; another shape, or a value that is not finite, is infinitely far."""
+        """Record the largest absolute difference of an output; another shape, or a value that is not finite, is infinitely far."""
         from compatprobe.tensors import distance
 
+        self.answered = True
         measured, detail = distance(observed, expected)
         self.check(name, measured, tolerance, detail)
 

@@ -27,6 +27,7 @@ def blank(cell: str) -> Dict[str, Any]:
         "exception": None,
         "unsupported": None,
         "architectures": {},
+        "answered": False,
         "fingerprint": {},
         "warnings": [],
         "steps": [],
@@ -45,6 +46,7 @@ def measured(cell: Cell, start: float) -> Dict[str, Any]:
             dict(check, measured=number(check["measured"]), limit=number(check["limit"])) for check in cell.checks
         ],
         "architectures": {str(name): bool(known) for name, known in cell.architectures.items()},
+        "answered": bool(cell.answered),
         "fingerprint": plain(cell.fingerprint),
         "steps": [
             {"name": str(name), "seconds": round(ends[index] - at, 6)} for index, (name, at) in enumerate(cell.steps)

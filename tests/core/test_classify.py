@@ -34,8 +34,14 @@ def raised(type: str, message: str, **more: Any) -> dict[str, Any]:
         (judge(record=record(checks=[HELD, BROKEN])), Outcome.WRONG, "logits: 2 over 1e-05"),
         (judge(record=record(checks=[{**HELD, "measured": "nan"}])), Outcome.WRONG, "weights: nan"),
         (judge(record=record(checks=[{**HELD, "measured": "inf"}])), Outcome.WRONG, "weights: inf"),
-        # An exception that follows a broken check does not make it any better.
-        (judge(record={**raised("builtins.ValueError", "x"), "checks": [BROKEN]}), Outcome.WRONG, "logits"),
+        # An exception that follows a wrong answer does not make it any better.
+        (
+            judge(record={**raised("builtins.KeyError", "x", answered=True), "checks": [BROKEN]}),
+            Outcome.WRONG,
+            "logits",
+        ),
+        # Without an answer, the exception is what a user meets.
+        (judge(record={**raised("builtins.KeyError", "x"), "checks": [BROKEN]}), Outcome.FAIL, "did not hold: logits"),
         (judge("signal", number=11), Outcome.CRASH, "SIGSEGV"),
         (judge("signal", number=11, record=record()), Outcome.CRASH, "SIGSEGV"),
         (judge(number=3), Outcome.CRASH, "exited with 3 and left no record"),

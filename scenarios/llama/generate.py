@@ -1,0 +1,39 @@
+"""``generate``: greedy, with and without cache, with and without padding on the left."""
+
+from compatprobe import Cell, scenario
+
+
+@scenario(
+    title="generate, against a reference decoder that keeps no cache",
+    params={
+        "prompts": ("even", "padded"),
+        "cache": ("cached", "uncached"),
+        "style": ("grouped", "tied", "llama3-rope"),
+        "plan": ("plain", "auto", "disk"),
+    },
+    exclude=lambda style, plan, **_: plan != "plain" and style != "grouped",
+)
+def generate(cell: Cell, prompts: str, cache: str, style: str, plan: str) -> None:
+    """Twelve new tokens; padded prompts are counted from their first real token."""
+    from functools import partial
+
+    import torch
+
+    from scenarios.common import plans, verify
+    from scenarios.common.references import decode, llama
+    from scenarios.llama import _try
+
+    made = _try.checkpoint(cell.directory / "checkpoint", style)
+    _try.known(cell, made, style)
+    auto = cell.api("AutoModelForCausalLM")
+    cell.step("from_pretrained")
+    model = auto.from_pretrained(str(made.path), **plans.plan(plan, cell.directory, made.tensors)).eval()
+    ids = _try.PROMPTS.clone()
+    mask = torch.ones_like(ids)
+    if prompts == "padded":
+        ids[1, :4], mask[1, :4] = 0, 0
+    function = partial(llama.logits, made.config, made.tensors)
+    expected = decode.greedy(function, ids, 12, attention_mask=mask)
+    scale = float(function(ids, attention_mask=mask).abs().max())
+    arguments = {"attention_mask": mask, "pad_token_id": 0}
+    verify.generate(cell, model, ids, expected, cache == "cached", scale=scale, name="generate", **arguments)

@@ -1,0 +1,1 @@
+"""Models built without memory and filled afterwards (transformers#36577, #34234)."""

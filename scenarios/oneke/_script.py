@@ -1,0 +1,76 @@
+"""The steps of DeepKE's multi-card script, with what varies as parameters."""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Dict, Mapping
+
+import torch
+
+from scenarios.common import models, plans, verify
+from scenarios.common.checkpoint import Checkpoint
+from scenarios.common.references import decode, llama
+
+if TYPE_CHECKING:
+    from compatprobe import Cell
+
+PROMPTS = torch.tensor([[1, 23, 77, 5, 114, 60, 98, 31, 12, 45]])
+_BYTES = 2  # float16
+_DEVICES = {"cpu": ["cpu"], "cpu+disk": ["cpu", "disk"], "2-cards": ["0", "1"], "2-cards+cpu": ["0", "1", "cpu"]}
+
+
+def checkpoint(cell: "Cell", style: str) -> Checkpoint:
+    """OneKE's checkpoint, tied or not."""
+    return models.oneke(cell.directory / "checkpoint", tied=style == "tied")
+
+
+def run(cell: "Cell", made: Checkpoint, api: str, *, tie_weights: bool, memory: str) -> Any:
+    """Build the model on meta, infer a map, load, dispatch.
+
+    Args:
+        api: ``AutoModel``, as the script has it, or ``AutoModelForCausalLM``.
+        tie_weights: whether ``model.tie_weights()`` is called before the map is inferred.
+        memory: ``cpu``: all fits; ``cpu+disk``: the last layers overflow; ``2-cards``: the reporter's way;
+            ``2-cards+cpu``: the last layers overflow the second card.
+    """
+    accelerate = partial(cell.api, module="accelerate")
+    path = str(made.path)
+    config = cell.api("AutoConfig").from_pretrained(path)
+    cell.step("from_config")
+    with accelerate("init_empty_weights")():
+        model = cell.api(api).from_config(config, torch_dtype=torch.float16)
+    if tie_weights:
+        cell.step("tie_weights")
+        model.tie_weights()
+    cell.step("infer_auto_device_map")
+    sizes = plans.modules(made.tensors, head=api != "AutoModel")
+    device_map = accelerate("infer_auto_device_map")(
+        model, max_memory=_budgets(sizes, memory), no_split_module_classes=["LlamaDecoderLayer"]
+    )
+    folder = str(cell.directory / "offload") if "disk" in device_map.values() else None
+    cell.equal("plan", sorted({str(device) for device in device_map.values()}), _DEVICES[memory])
+    cell.step("load_checkpoint_in_model")
+    accelerate("load_checkpoint_in_model")(model, path, device_map=device_map, offload_folder=folder)
+    cell.step("dispatch_model")
+    return accelerate("dispatch_model")(model, device_map=device_map, offload_dir=folder).eval()
+
+
+def _budgets(sizes: Mapping[str, int], memory: str) -> Dict[Any, int]:
+    if memory == "cpu":
+        return {"cpu": 1 << 30}
+    if memory == "cpu+disk":
+        return {"cpu": plans.cpu_budget(sizes, _BYTES)}
+    return plans.card_budgets(sizes, _BYTES, memory)
+
+
+def check(cell: "Cell", model: Any, made: Checkpoint, api: str) -> None:
+    """Tensors, outputs and, where there is a head, greedy decoding."""
+    verify.loaded(cell, model, made, dtype="float16")
+    if api == "AutoModel":
+        expected = llama.hidden(made.config, made.tensors, PROMPTS)
+        verify.forward(cell, model, PROMPTS, expected, "float16")
+        return
+    function = partial(llama.logits, made.config, made.tensors)
+    logits = function(PROMPTS)
+    verify.forward(cell, model, PROMPTS, logits, "float16")
+    written = decode.greedy(function, PROMPTS, 4)
+    scale = float(logits.abs().max())
+    verify.generate(cell, model, PROMPTS, written, scale=scale, logits=function, dtype="float16")

@@ -1,0 +1,81 @@
+"""The script as it was reported, its cure, and what lies between."""
+
+from typing import Sequence
+
+from compatprobe import Cell, scenario
+
+_STYLES = ("untied", "tied")
+_MEMORY = ("cpu", "cpu+disk", "2-cards", "2-cards+cpu")
+
+
+def _needs(memory: str = "", plan: str = "", **_: str) -> Sequence[str]:
+    return ("virtual-cuda:2",) if "cards" in memory + plan else ()
+
+
+@scenario(
+    title="init_empty_weights + AutoModel.from_config + load_checkpoint_in_model + dispatch_model",
+    needs=_needs,
+    params={"style": _STYLES, "memory": _MEMORY},
+    claims=("C4.1", "C4.4"),
+)
+def script(cell: Cell, style: str, memory: str) -> None:
+    """As DeepKE's script has it: ``AutoModel`` has no ``model.`` in its names, the checkpoint has."""
+    from scenarios.oneke import _script
+
+    made = _script.checkpoint(cell, style)
+    model = _script.run(cell, made, "AutoModel", tie_weights=False, memory=memory)
+    _script.check(cell, model, made, "AutoModel")
+
+
+@scenario(
+    title="the same with AutoModelForCausalLM and model.tie_weights()",
+    needs=_needs,
+    params={"style": _STYLES, "memory": _MEMORY},
+    claims=("C4.2", "C4.3"),
+    cures=("oneke/script",),
+)
+def script_cure(cell: Cell, style: str, memory: str) -> None:
+    """The cure that was found by the reporter; its outputs must be the reference's."""
+    from scenarios.oneke import _script
+
+    made = _script.checkpoint(cell, style)
+    model = _script.run(cell, made, "AutoModelForCausalLM", tie_weights=True, memory=memory)
+    _script.check(cell, model, made, "AutoModelForCausalLM")
+
+
+@scenario(
+    title="one half of the cure: only the class, or only tie_weights()",
+    needs=_needs,
+    params={"half": ("class", "tie_weights"), "style": _STYLES, "memory": _MEMORY},
+    claims=("C4.2",),
+)
+def script_half_cure(cell: Cell, half: str, style: str, memory: str) -> None:
+    """Which of the two changes does it."""
+    from scenarios.oneke import _script
+
+    api = "AutoModelForCausalLM" if half == "class" else "AutoModel"
+    made = _script.checkpoint(cell, style)
+    model = _script.run(cell, made, api, tie_weights=half == "tie_weights", memory=memory)
+    _script.check(cell, model, made, api)
+
+
+@scenario(
+    title="from_pretrained of the same checkpoint",
+    needs=_needs,
+    params={"style": _STYLES, "plan": ("plain", "auto", "cpu+disk", "2-cards", "2-cards+cpu")},
+    cures=("oneke/script",),
+)
+def plain(cell: Cell, style: str, plan: str) -> None:
+    """No script at all: float16, three shards."""
+    import torch
+
+    from scenarios.common import plans
+    from scenarios.oneke import _script
+
+    made = _script.checkpoint(cell, style)
+    auto = cell.api("AutoModelForCausalLM")
+    arguments = plans.plan(plan, cell.directory, made.tensors)
+    cell.step("from_pretrained")
+    model = auto.from_pretrained(str(made.path), torch_dtype=torch.float16, **arguments).eval()
+    plans.came_out(cell, model, plan)
+    _script.check(cell, model, made, "AutoModelForCausalLM")
