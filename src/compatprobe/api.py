@@ -177,7 +177,7 @@ class Cell:
         self.check(name, len(found), 0, shown + more)
 
     def close(self, name: str, observed: "torch.Tensor", expected: "torch.Tensor", tolerance: float) -> None:
-        """Record the largest absolute difference of an output; another shape, or a value that is not finite, is infinitely far."""
+        """Record an output's largest absolute difference; another shape, or a value not finite, is infinitely far."""
         from compatprobe.tensors import distance
 
         self.answered = True
