@@ -1,0 +1,5 @@
+"""MiniGemini (MGM, 2403.18814; JIA-Lab-research/MGM#34): a package built on transformers' own models.
+
+It is not part of transformers. What is loaded here is a small package of our own with the same joints,
+written as such packages were in early 2024; see ``_package.py``.
+"""
