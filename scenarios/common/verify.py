@@ -6,18 +6,18 @@ value that the configuration asks for; and the outputs must be those of an indep
 """
 
 import math
-from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Sequence, Union
 
 import torch
 
 from compatprobe import tensors as probe
 from scenarios.common import buffers
 from scenarios.common.keys import Rename, expected_tensors
+from scenarios.common.references.layers import positions
 
 if TYPE_CHECKING:
     from compatprobe import Cell
     from scenarios.common.checkpoint import Checkpoint
-    from scenarios.common.references.decode import Greedy
 
 DType = Union[str, torch.dtype, None]
 
@@ -170,79 +170,85 @@ def forward(
 def generate(
     cell: "Cell",
     model: torch.nn.Module,
-    input_ids: Optional[torch.Tensor],
-    expected: "Union[Greedy, torch.Tensor]",
+    input_ids: torch.Tensor,
+    reference: Callable[..., torch.Tensor],
     use_cache: bool = True,
     *,
-    scale: Optional[float] = None,
-    logits: Optional[Callable[[torch.Tensor], torch.Tensor]] = None,
+    new_tokens: int = 5,
     dtype: Union[str, torch.dtype] = "float32",
-    new_tokens: Optional[int] = None,
+    attention_mask: Optional[torch.Tensor] = None,
+    layers: Optional[int] = None,
     name: Optional[str] = None,
     **inputs: Any,
-) -> torch.Tensor:
-    """Decode greedily and check the tokens against the reference decoder's.
+) -> None:
+    """Decode greedily, and check at every step what was written and the scores that it was chosen by.
 
-    Where rounding may choose between two tokens, equality means nothing: then each token's logit in the
-    reference, given what was really written before it, must be the best one's within rounding.
+    Tokens alone would not do: a cache that keeps one token too many often leaves the best token the best, and
+    rounding may choose between two. So the reference computes, without a cache, the logits over what was
+    really written: the scores must be those, and each token the reference's best, both within rounding.
 
     Args:
-        input_ids: (batch, prompt), or None where ``inputs_embeds`` is among ``inputs``: most versions then
-            return the new tokens only, and only those are compared.
-        expected: what the reference decoder wrote, or its ids (batch, prompt + new) alone.
-        scale: the largest absolute logit of the reference; with it, the margins of ``expected`` are compared
-            with the tolerance of ``dtype``.
-        logits: the reference: token ids -> logits, for when the margins are too small.
-        new_tokens: how many to ask for; as many as ``expected`` has where not given.
-
-    Returns:
-        The tokens as they came.
-
-    Raises:
-        ValueError: the margins are too small, and there is no ``logits``: choose other inputs.
+        input_ids: the prompts (batch, length), padded on the left.
+        reference: called with token ids (batch, length), and where a mask is given also with
+            ``attention_mask`` and ``position_ids``; returns logits (batch, length, vocabulary).
+        attention_mask: (batch, length); none is passed where none is given.
+        layers: how deep the model is; its configuration says so where not given.
+        name: of the checks.
+        inputs: further arguments of ``generate``.
     """
     label = name or ("generate" if use_cache else "generate-uncached")
-    ids = expected if isinstance(expected, torch.Tensor) else expected.ids
-    limit = 0.0 if scale is None else 2 * tolerance(dtype, layers_of(model), scale)
-    certain = isinstance(expected, torch.Tensor) or expected.margin > limit
-    if not certain and (logits is None or input_ids is None):
-        raise ValueError(f"the reference's smallest margin is within rounding ({limit:.3g}): choose other inputs")
-    if input_ids is not None:
-        new = int(ids.shape[1] - input_ids.shape[1])
-        inputs["input_ids"] = input_ids
-        inputs.setdefault("attention_mask", torch.ones_like(input_ids))
-    elif new_tokens is not None:
-        new = new_tokens
-    else:
-        raise ValueError("without input_ids, say how many new_tokens are expected")
+    given = inputs if attention_mask is None else {**inputs, "attention_mask": attention_mask}
+    brought = _brought({"input_ids": input_ids, **given}, model)
     cell.step(label)
     generator: Any = model
     with torch.no_grad():
-        decoded: torch.Tensor = generator.generate(
-            max_new_tokens=new_tokens or new,
+        written = generator.generate(
+            brought.pop("input_ids"),
+            max_new_tokens=new_tokens,
             do_sample=False,
             num_beams=1,
             use_cache=use_cache,
-            **_brought(inputs, model),
+            return_dict_in_generate=True,
+            output_scores=True,
+            **brought,
         )
     cell.answered = True
-    if certain or logits is None or input_ids is None:
-        observed = decoded[:, input_ids.shape[1] :] if input_ids is not None else decoded[:, -new:]
-        cell.equal(label, observed.tolist(), ids[:, -new:].tolist())
-    elif decoded.shape != ids.shape or not torch.equal(decoded[:, :-new].cpu(), input_ids):
-        cell.equal(label, list(decoded.shape), list(ids.shape))
-    else:
-        cell.check(label, regret(logits(decoded.cpu()), decoded.cpu(), new), limit)
-    return decoded
+    scores = torch.stack(written.scores, dim=1).cpu()
+    chosen = written.sequences[:, -scores.shape[1] :].cpu()
+    ends = _ends(chosen, generator.generation_config.eos_token_id)
+    going = ends.cumsum(dim=1) - ends.long() == 0  # up to and with a row's end token
+    cell.equal(f"{label} length", scores.shape[1] == new_tokens or bool(ends.any(dim=1).all()), True)
+    expected = _over(reference, torch.cat([input_ids, chosen], dim=1), attention_mask, scores.shape[1])
+    limit = tolerance(dtype, layers or layers_of(model), float(expected.abs().max()))
+    shown, wanted = (scores[going], expected[going]) if scores.shape == expected.shape else (scores, expected)
+    cell.close(f"{label} scores", shown, wanted, limit)
+    cell.check(f"{label} tokens", regret(expected, chosen, going), 2 * limit)
 
 
-def regret(logits: torch.Tensor, ids: torch.Tensor, new: int) -> float:
+def _ends(ids: torch.Tensor, eos: Union[int, Sequence[int], None]) -> torch.Tensor:
+    """Where a token is an end token: (batch, length), bool."""
+    known = [] if eos is None else [eos] if isinstance(eos, int) else list(eos)
+    return torch.isin(ids, torch.tensor(known, dtype=ids.dtype))
+
+
+def _over(
+    reference: Callable[..., torch.Tensor], ids: torch.Tensor, mask: Optional[torch.Tensor], new: int
+) -> torch.Tensor:
+    """The reference's logits before each of the last ``new`` tokens: (batch, new, vocabulary)."""
+    given = {}
+    if mask is not None:
+        mask = torch.cat([mask, torch.ones(len(ids), new, dtype=mask.dtype)], dim=1)
+        given = {"attention_mask": mask, "position_ids": positions(mask)}
+    return reference(ids, **given)[:, -new - 1 : -1]
+
+
+def regret(expected: torch.Tensor, chosen: torch.Tensor, going: torch.Tensor) -> float:
     """How much better, at worst, the reference's best token was than the one that was written.
 
     Args:
-        logits: (batch, length, vocab), the reference's over what was written.
-        ids: (batch, length), the last ``new`` of them written.
+        expected: (batch, steps, vocab), the reference's logits over what was written.
+        chosen: (batch, steps), the tokens.
+        going: (batch, steps), false where a row had ended before.
     """
-    before = logits[:, -new - 1 : -1]
-    chosen = before.gather(-1, ids[:, -new:, None])[..., 0]
-    return float((before.max(dim=-1).values - chosen).max())
+    taken = expected.gather(-1, chosen[..., None])[..., 0]
+    return float((expected.max(dim=-1).values - taken)[going].max())

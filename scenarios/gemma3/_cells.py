@@ -9,7 +9,6 @@ from compatprobe import Cell
 from scenarios.common import plans, verify
 from scenarios.common.checkpoint import Checkpoint, seeded
 from scenarios.common.models_gemma3 import gemma3_multimodal, gemma3_text
-from scenarios.common.references import decode
 from scenarios.common.references import gemma3_multimodal as multimodal_reference
 from scenarios.common.references import gemma3_text as text_reference
 
@@ -128,47 +127,6 @@ def pixels(made: Checkpoint, dtype: str, pictures: int = 1) -> torch.Tensor:
     """Pictures (n, 3, side, side) between -1 and 1, as the image processor leaves them."""
     side = made.config["vision_config"]["image_size"]
     return seeded("pixels", (pictures, 3, side, side)).clamp(-1, 1).to(verify.as_dtype(dtype))
-
-
-def check_generate(
-    cell: Cell,
-    model: torch.nn.Module,
-    reference: Callable[..., torch.Tensor],
-    ids: torch.Tensor,
-    mask: Optional[torch.Tensor] = None,
-    *,
-    use_cache: bool,
-    dtype: str = "float32",
-    new_tokens: int = 8,
-    **inputs: Any,
-) -> None:
-    """``generate`` writes the tokens of the reference decoder, from the same scores at every step.
-
-    The scores are what shows a cache that keeps one token too many: the best token often stays the best.
-    """
-    cell.step("reference")
-    given = {} if mask is None else {"attention_mask": mask}
-    wanted = decode.greedy(reference, ids, new_tokens, attention_mask=mask)
-    if mask is not None:
-        mask = torch.cat([mask, torch.ones(len(mask), new_tokens, dtype=mask.dtype)], dim=1)
-    expected = reference(wanted.ids, **({} if mask is None else {"attention_mask": mask}))[:, -new_tokens - 1 : -1]
-    scale = float(expected.abs().max())
-    verify.generate(cell, model, ids, wanted, use_cache, scale=scale, dtype=dtype, **given, **inputs)
-    cell.step("scores")
-    generator: Any = model
-    inputs.update(given or {"attention_mask": torch.ones_like(ids)})
-    with torch.no_grad():
-        written = generator.generate(
-            input_ids=ids,
-            max_new_tokens=new_tokens,
-            do_sample=False,
-            use_cache=use_cache,
-            return_dict_in_generate=True,
-            output_scores=True,
-            **inputs,
-        )
-    limit = verify.tolerance(dtype, verify.layers_of(model), scale)
-    cell.close("scores", torch.stack(written.scores, dim=1), expected, limit)
 
 
 def computes_in(model: torch.nn.Module) -> str:

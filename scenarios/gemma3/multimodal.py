@@ -67,8 +67,17 @@ def multimodal_generate(cell: Cell, cache: str, plan: str) -> None:
     ids, types = _cells.picture_prompt(made)
     pixels = _cells.pixels(made, "float32")
     reference = _cells.picture_reference_of(made, "float32", pixels)
-    _cells.check_generate(
-        cell, model, reference, ids, use_cache=cache == "cached", pixel_values=pixels, token_type_ids=types
+    verify.generate(
+        cell,
+        model,
+        ids,
+        reference,
+        cache == "cached",
+        new_tokens=8,
+        attention_mask=ids.new_ones(ids.shape),
+        name="generate",
+        pixel_values=pixels,
+        token_type_ids=types,
     )
 
 

@@ -63,4 +63,13 @@ def text_generate(cell: Cell, cache: str, batch: str, plan: str) -> None:
     _cells.check_load(cell, model, made, plan, "float32")
     ids, mask = _cells.padded("left") if batch == "padded" else (_cells.prompts(), None)
     reference = _cells.text_reference_of(made, "float32")
-    _cells.check_generate(cell, model, reference, ids, mask, use_cache=cache == "cached")
+    verify.generate(
+        cell,
+        model,
+        ids,
+        reference,
+        cache == "cached",
+        new_tokens=8,
+        attention_mask=ids.new_ones(ids.shape) if mask is None else mask,
+        name="generate",
+    )

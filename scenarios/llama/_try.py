@@ -9,7 +9,7 @@ import torch
 from compatprobe import Unsupported
 from scenarios.common import models, verify
 from scenarios.common.checkpoint import Checkpoint
-from scenarios.common.references import decode, llama
+from scenarios.common.references import llama
 
 if TYPE_CHECKING:
     from compatprobe import Cell
@@ -116,9 +116,9 @@ def causal(
             cell,
             model,
             PROMPTS,
-            decode.greedy(function, PROMPTS, NEW_TOKENS),
-            scale=float(expected.abs().max()),
-            logits=function,
+            function,
+            new_tokens=NEW_TOKENS,
+            attention_mask=torch.ones_like(PROMPTS),
             dtype=stored(made, dtype),
             name=f"{prefix}generate",
         )

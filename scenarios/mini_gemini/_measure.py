@@ -8,7 +8,7 @@ from torch import Tensor
 
 from compatprobe import Cell
 from scenarios.common import verify
-from scenarios.common.references import decode, mini_gemini
+from scenarios.common.references import mini_gemini
 from scenarios.mini_gemini import _checkpoint, _package
 from scenarios.mini_gemini._checkpoint import MiniGemini
 
@@ -73,26 +73,18 @@ def generate(cell: Cell, model: Any, made: MiniGemini, use_cache: bool) -> None:
     ids, mask = _checkpoint.prompts(made.checkpoint.config["vocab_size"])
     ids = ids[:1, mask[0].bool()]
     images, images_aux = _checkpoint.pictures(1)
-    logits = _reference(made, images, images_aux)
-    expected = decode.greedy(logits, ids, NEW_TOKENS, eos_token_ids=[made.checkpoint.config["eos_token_id"]])
-    assert expected.ids.shape[1] == ids.shape[1] + NEW_TOKENS, "the reference ends early: choose another prompt"
-    scores = logits(expected.ids[:, :-1])[:, -NEW_TOKENS:]
-    limit = _tolerance(model, torch.float32, scores)
-    assert expected.margin > 2 * limit, "two tokens are within rounding of each other: choose another prompt"
-    cell.step("generate")
-    decoded = model.generate(
+    verify.generate(
+        cell,
+        model,
         ids,
+        _reference(made, images, images_aux),
+        use_cache,
+        new_tokens=NEW_TOKENS,
+        layers=verify.layers_of(model) + _VISION_LAYERS,
+        name="generate",
         images=images,
         images_aux=images_aux,
-        do_sample=False,
-        num_beams=1,
-        max_new_tokens=NEW_TOKENS,
-        use_cache=use_cache,
-        output_scores=True,
-        return_dict_in_generate=True,
     )
-    cell.equal("tokens", decoded.sequences[:, -NEW_TOKENS:].tolist(), expected.ids[:, -NEW_TOKENS:].tolist())
-    cell.close("scores", torch.stack(decoded.scores, dim=1), scores, limit)
 
 
 def rounded_to(made: MiniGemini, dtype: torch.dtype) -> MiniGemini:

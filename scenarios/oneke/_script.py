@@ -7,7 +7,7 @@ import torch
 
 from scenarios.common import models, plans, verify
 from scenarios.common.checkpoint import Checkpoint
-from scenarios.common.references import decode, llama
+from scenarios.common.references import llama
 
 if TYPE_CHECKING:
     from compatprobe import Cell
@@ -69,8 +69,6 @@ def check(cell: "Cell", model: Any, made: Checkpoint, api: str) -> None:
         verify.forward(cell, model, PROMPTS, expected, "float16")
         return
     function = partial(llama.logits, made.config, made.tensors)
-    logits = function(PROMPTS)
-    verify.forward(cell, model, PROMPTS, logits, "float16")
-    written = decode.greedy(function, PROMPTS, 4)
-    scale = float(logits.abs().max())
-    verify.generate(cell, model, PROMPTS, written, scale=scale, logits=function, dtype="float16")
+    verify.forward(cell, model, PROMPTS, function(PROMPTS), "float16")
+    mask = torch.ones_like(PROMPTS)
+    verify.generate(cell, model, PROMPTS, function, new_tokens=4, dtype="float16", attention_mask=mask)

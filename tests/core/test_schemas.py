@@ -9,7 +9,14 @@ from compatmatrix import errors, schemas
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize(("name", "file"), [("matrix", "matrix.schema.json"), ("run", "docs/run.schema.json")])
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("matrix", "matrix.schema.json"),
+        ("ledger", "docs/ledger.schema.json"),
+        ("run", "docs/run.schema.json"),
+    ],
+)
 def test_the_file_is_generated(name: str, file: str) -> None:
     assert (ROOT / file).read_text(encoding="utf-8") == schemas.text(name), (
         f"accept the new one: compatmatrix schema {name} > {file}"

@@ -13,7 +13,7 @@ import torch
 from compatprobe import Cell
 from scenarios.common import buffers, keys, models, plans, verify
 from scenarios.common.checkpoint import Checkpoint
-from scenarios.common.references import decode, layers, llama
+from scenarios.common.references import layers, llama
 
 pytestmark = pytest.mark.torch
 
@@ -28,6 +28,8 @@ class Tree(torch.nn.Module):  # type: ignore[misc]  # torch is not installed whe
         self.config = SimpleNamespace(**config)
         self.error = error
         self.outputs: Callable[[torch.Tensor], torch.Tensor] = torch.zeros_like
+        self.repeats = False
+        self.generation_config: Any = SimpleNamespace(eos_token_id=None)
         for name, tensor in tensors.items():
             _holder(self, name).register_parameter(name.rsplit(".", 1)[-1], torch.nn.Parameter(tensor.clone(), False))
 
@@ -38,11 +40,13 @@ class Tree(torch.nn.Module):  # type: ignore[misc]  # torch is not installed whe
         del attention_mask
         return SimpleNamespace(logits=self.outputs(input_ids) + self.error)
 
-    def generate(self, input_ids: torch.Tensor, max_new_tokens: int, **_: Any) -> torch.Tensor:
+    def generate(self, input_ids: torch.Tensor, max_new_tokens: int, **_: Any) -> Any:
+        scores = []
         for _step in range(max_new_tokens):
-            best = (self.outputs(input_ids)[:, -1] + self.error).argmax(-1) if not self.error else input_ids[:, -1]
+            scores.append(self.outputs(input_ids)[:, -1] + self.error)
+            best = input_ids[:, -1] if self.repeats else scores[-1].argmax(-1)
             input_ids = torch.cat([input_ids, best[:, None]], dim=1)
-        return input_ids
+        return SimpleNamespace(sequences=input_ids, scores=tuple(scores))
 
 
 def _holder(model: torch.nn.Module, name: str) -> torch.nn.Module:
@@ -261,25 +265,38 @@ def test_tolerance_grows_with_depth_size_and_coarseness() -> None:
     assert verify.tolerance("bfloat16", 2, 1.0) == 8 * verify.tolerance("float16", 2, 1.0)
 
 
-def test_generate_compares_tokens(model: Tree, made: Checkpoint, tmp_path: Path) -> None:
-    expected = decode.greedy(model.outputs, IDS, 4)
+def _generate(model: Tree, tmp_path: Path, **options: Any) -> "dict[str, bool]":
     cell = Cell("test/test", tmp_path)
-    verify.generate(cell, model, IDS, expected, scale=1.0)
-    model.error = 1.0  # repeats the last token
-    verify.generate(cell, model, IDS, expected, use_cache=False, scale=1.0)
-    assert [(check["name"], check["measured"]) for check in cell.checks] == [("generate", 0), ("generate-uncached", 1)]
+    verify.generate(cell, model, IDS, model.outputs, new_tokens=4, **options)
+    assert cell.answered
+    return {check["name"]: check["measured"] <= check["limit"] for check in cell.checks}
 
 
-def test_tokens_that_rounding_may_choose_are_measured_by_regret(model: Tree, made: Checkpoint, tmp_path: Path) -> None:
-    expected = decode.greedy(model.outputs, IDS, 4)._replace(margin=0.0)
+def test_generate_compares_scores_and_tokens_at_every_step(model: Tree, tmp_path: Path) -> None:
+    assert _generate(model, tmp_path) == {"generate length": True, "generate scores": True, "generate tokens": True}
+    model.error = 0.1  # the same tokens, from other scores
+    assert _generate(model, tmp_path) == {"generate length": True, "generate scores": False, "generate tokens": True}
+    model.error, model.repeats = 0.0, True  # the right scores, another token
+    found = _generate(model, tmp_path, use_cache=False)
+    assert found == {
+        "generate-uncached length": True,
+        "generate-uncached scores": True,
+        "generate-uncached tokens": False,
+    }
+
+
+def test_generate_looks_no_further_than_the_end_token(model: Tree, tmp_path: Path) -> None:
+    first = int(model.outputs(IDS)[0, -1].argmax())
+    model.generation_config = SimpleNamespace(eos_token_id=first)
+    ended = model.outputs
+
+    def after_the_end(ids: torch.Tensor) -> torch.Tensor:
+        return ended(ids) + (1.0 if ids.shape[1] > IDS.shape[1] else 0.0) * (ids[:, -1:, None] == first)
+
     cell = Cell("test/test", tmp_path)
-    with pytest.raises(ValueError, match="choose other inputs"):
-        verify.generate(cell, model, IDS, expected, scale=1.0)
-    verify.generate(cell, model, IDS, expected, scale=1.0, logits=model.outputs)
-    assert cell.checks[-1]["measured"] == 0
-    model.error = 1.0
-    verify.generate(cell, model, IDS, expected, scale=1.0, logits=model.outputs)
-    assert cell.checks[-1]["measured"] > cell.checks[-1]["limit"]
+    model.outputs = after_the_end
+    verify.generate(cell, model, IDS[:1], ended, new_tokens=4)
+    assert all(check["measured"] <= check["limit"] for check in cell.checks)
 
 
 def test_place_refuses_what_is_ambiguous() -> None:
