@@ -7,10 +7,14 @@ looked at.
 
 import hashlib
 import math
+import re
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 if TYPE_CHECKING:
     import torch
+
+
+_LAYER = re.compile(r"\.\d+\.")
 
 
 def differences(observed: "Mapping[str, torch.Tensor]", expected: "Mapping[str, torch.Tensor]") -> Dict[str, str]:
@@ -131,7 +135,9 @@ def describe(model: "torch.nn.Module") -> Dict[str, Any]:
         "parameters": len(parameters),
         "devices": _count(str(t.device) for t in parameters.values()),
         "dtypes": _count(str(t.dtype).replace("torch.", "") for t in parameters.values()),
-        "buffers": {name: f"{str(t.dtype).replace('torch.', '')}@{t.device}" for name, t in sorted(buffers.items())},
+        "buffers": _count(
+            f"{_LAYER.sub('.*.', name)} {str(t.dtype).replace('torch.', '')}@{t.device}" for name, t in buffers.items()
+        ),
         "meta_leftovers": meta_leftovers(model),
         "offloaded": len(offloaded(model)),
         "tied": tied_groups(model),
