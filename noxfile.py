@@ -24,6 +24,12 @@ TORCH_TESTS, TORCH_TEST_DIRECTORIES = "4.46.3", ["tests/scenarios", "tests/virtu
 PROJECT = nox.project.load_toml("pyproject.toml")
 
 
+def _install(session: nox.Session, *groups: str) -> None:
+    """Install the project and dependency groups; uv is given what pip is configured with."""
+    session.env.update(glue.uv_environment())
+    session.install("-e", ".", *nox.project.dependency_groups(PROJECT, *groups))
+
+
 @nox.session(venv_backend="none", default=False)
 def check(session: nox.Session) -> None:
     """Read matrix.yaml and the scenarios before anything runs: a mistake is told once."""
@@ -46,7 +52,7 @@ def matrix(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests: the host's here, those of references and checks inside the environment of one version."""
-    session.install("-e", ".", *nox.project.dependency_groups(PROJECT, "test"))
+    _install(session, "test")
     session.run("pytest", *session.posargs)
     if not session.posargs:
         output = session.run("compatmatrix", "environment", TORCH_TESTS, "--with", "pytest", silent=True)
@@ -57,7 +63,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style (ruff) and the import contracts (import-linter)."""
-    session.install("-e", ".", *nox.project.dependency_groups(PROJECT, "lint"))
+    _install(session, "lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("lint-imports")
@@ -66,12 +72,12 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check types: mypy strict, tests included."""
-    session.install("-e", ".", *nox.project.dependency_groups(PROJECT, "types"))
+    _install(session, "types")
     session.run("mypy")
 
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Measure what the design costs, as ratios, and write docs/performance.md; it takes some minutes."""
-    session.install("-e", ".")
+    _install(session)
     session.run("python", "benchmarks/measure.py", "--write", "docs/performance.md", *session.posargs)

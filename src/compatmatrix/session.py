@@ -38,6 +38,14 @@ def parallel() -> int:
     return max(1, len(affinity(0)) if affinity else os.cpu_count() or 1)
 
 
+def uv_environment() -> dict[str, str]:
+    """Variables that hand pip's configuration (indexes, find-links, certificate) on to uv, for nox's own installs."""
+    from compatmatrix.indexes import uv_environment as configured
+
+    names = configured(os.environ)
+    return {name: value for name, value in names.items() if name != "UV_NO_INDEX"}
+
+
 def check(posargs: Sequence[str]) -> list[str]:
     """The command that reads everything and runs nothing."""
     return [sys.executable, "-m", "compatmatrix", "check", *posargs]
