@@ -221,7 +221,7 @@ def main() -> None:
     # Like Ctrl-C: tools that were started (uv, git, probes) are ended before this process goes.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        status = cli.main(standalone_mode=False)
+        status = cli.main(prog_name="compatmatrix", standalone_mode=False)
     except CompatmatrixError as error:
         click.echo(f"compatmatrix: {error}", err=True)
         status = error.exit

@@ -211,7 +211,3 @@ class Matrix(Model):
                 raise ValueError(f"versions: the id {version.id!r} is there twice, or differs in punctuation only")
             seen.add(folded)
         return self
-
-    def version(self, id: str) -> Version:
-        """The version of that id; ``KeyError`` where there is none."""
-        return {version.id: version for version in self.versions}[id]

@@ -11,9 +11,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from compatmatrix import assemble, compare, loading, plan, runner
-from compatmatrix.errors import Exit, SelectionError, StorageError
+from compatmatrix.errors import Exit, StorageError
 from compatmatrix.ledger import Ledger
-from compatmatrix.matrix import Companion, Version
+from compatmatrix.matrix import Companion
 from compatmatrix.results import Run
 from compatmatrix.store import Store
 
@@ -74,7 +74,7 @@ def load(
 
 def run_column(job: Job, id: str, progress: Callable[[str], None]) -> Exit:
     """Run one column of the job; a version outside the selection is left alone."""
-    _version(job, id)
+    plan.version(job.plan.matrix, id)
     version = next((version for version in job.plan.versions if version.id == id), None)
     if version is None:
         progress(f"{id}  not selected")
@@ -89,14 +89,7 @@ def environment(job: Job, id: str, extra: Sequence[str], progress: Callable[[str
     wanted = [Companion(package=name, requirement="", why="asked for on the command line") for name in extra]
     matrix = job.plan.matrix.model_copy(update={"companions": (*job.plan.matrix.companions, *wanted)})
     progress(f"{id}  building its environment")
-    return runner.build(matrix, _version(job, id), job.settings).python
-
-
-def _version(job: Job, id: str) -> Version:
-    known = {version.id: version for version in job.plan.matrix.versions}
-    if id not in known:
-        raise SelectionError(f"there is no version {id!r} in the matrix", hint=f"versions: {', '.join(known)}")
-    return known[id]
+    return runner.build(matrix, plan.version(matrix, id), job.settings).python
 
 
 def report(job: Job, *, now: datetime.datetime, echo: Callable[[str], None]) -> Exit:

@@ -94,14 +94,19 @@ def make(
     )
 
 
+def version(matrix: Matrix, id: str) -> Version:
+    """The version of that id; raises :class:`SelectionError` with a suggestion where there is none."""
+    known = {each.id: each for each in matrix.versions}
+    if id not in known:
+        raise SelectionError(
+            f"there is no version {id!r} in the matrix" + _meant(id, list(known)), hint=f"versions: {', '.join(known)}"
+        )
+    return known[id]
+
+
 def _versions(matrix: Matrix, wanted: Sequence[str]) -> tuple[Version, ...]:
-    known = [version.id for version in matrix.versions]
-    for id in wanted:
-        if id not in known:
-            raise SelectionError(
-                f"there is no version {id!r} in the matrix" + _meant(id, known), hint=f"versions: {', '.join(known)}"
-            )
-    return tuple(version for version in matrix.versions if not wanted or version.id in wanted)
+    chosen = {version(matrix, id).id for id in wanted}
+    return tuple(each for each in matrix.versions if not chosen or each.id in chosen)
 
 
 def _cells(scenarios: Iterable[Scenario]) -> Iterator[PlannedCell]:
