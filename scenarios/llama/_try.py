@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 PROMPTS = torch.tensor([[1, 17, 93, 4, 58, 110, 31, 76, 9], [1, 44, 5, 101, 23, 87, 66, 12, 39]])
 NEW_TOKENS = 5
 
+#: How versions say that they do not take a way of scaling positions.
+REFUSALS = ("`rope_scaling` must be a dictionary", "`rope_scaling`'s type field must be one of", "rope_type")
+
 _STYLES: Dict[str, Dict[str, Any]] = {
     "untied": {"grouped": False},
     "tied": {"grouped": False, "tied": True},
@@ -65,6 +68,8 @@ def known(cell: "Cell", made: Checkpoint, style: str) -> None:
     try:
         cell.api("AutoConfig").from_pretrained(str(made.path))
     except (KeyError, ValueError) as error:
+        if not any(words in str(error) for words in REFUSALS):
+            raise
         raise Unsupported("rope_type llama3", str(error)) from error
 
 

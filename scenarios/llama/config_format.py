@@ -27,6 +27,8 @@ def config_format(cell: Cell, written: str) -> None:
     try:
         cell.api("AutoConfig").from_pretrained(str(made.path))
     except (KeyError, ValueError) as error:
+        if not any(words in str(error) for words in _try.REFUSALS):
+            raise
         raise Unsupported(f"config.json with {written}", str(error)) from error
     auto = cell.api("AutoModelForCausalLM")
     cell.step("from_pretrained")

@@ -56,4 +56,4 @@ def came_out(cell: Cell, model: Any, memory: str) -> None:
     cell.fact("plan", {"memory": memory, "devices": devices})
     wanted = _DEVICES[memory]
     if wanted is not None:
-        cell.equal("plan", devices, wanted)
+        plans.demand(devices, wanted)

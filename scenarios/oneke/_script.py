@@ -46,7 +46,7 @@ def run(cell: "Cell", made: Checkpoint, api: str, *, tie_weights: bool, memory: 
         model, max_memory=_budgets(sizes, memory), no_split_module_classes=["LlamaDecoderLayer"]
     )
     folder = str(cell.directory / "offload") if "disk" in device_map.values() else None
-    cell.equal("plan", sorted({str(device) for device in device_map.values()}), _DEVICES[memory])
+    plans.demand(sorted({str(device) for device in device_map.values()}), _DEVICES[memory])
     cell.step("load_checkpoint_in_model")
     accelerate("load_checkpoint_in_model")(model, path, device_map=device_map, offload_folder=folder)
     cell.step("dispatch_model")

@@ -11,8 +11,14 @@ from collections.abc import Mapping
 import psutil
 
 from compatmatrix import __version__
-from compatmatrix.plan import Plan, PlannedCell
+from compatmatrix.plan import Plan, PlannedCell, definition
 from compatmatrix.results import CellResult, Column, Machine, Outcome, Run
+
+
+def current(plan: Plan, columns: Mapping[str, Column]) -> dict[str, Column]:
+    """The columns that matrix.yaml still means: one whose sources, companions or Python have changed is not shown."""
+    meant = {version.id: definition(plan.matrix, version) for version in plan.versions}
+    return {id: column for id, column in columns.items() if meant.get(id) == column.definition}
 
 
 def keys(plan: Plan, columns: Mapping[str, Column]) -> dict[tuple[str, str], str]:

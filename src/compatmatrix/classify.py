@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 import signal as signals
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
-from compatmatrix.results import CellResult, Check, Failure, Outcome
+from compatmatrix.records import Ended, Raised, Record
+from compatmatrix.results import CellResult, Check, Failure, Frame, Outcome
 from compatmatrix.text import clean
-
-How = Literal["exited", "signal", "timeout", "no-progress", "memory", "lost"]
 
 #: How torch and Python say that there is no more memory, beside MemoryError.
 _OUT_OF_MEMORY = re.compile(
@@ -23,72 +22,6 @@ _OUT_OF_MEMORY = re.compile(
 )
 #: A version's own words for "I do not know this": each names the class or the argument.
 _UNKNOWN_CLASS = re.compile(r"Unrecognized configuration class .* for this kind of AutoModel", re.DOTALL)
-
-
-class Unsupported(BaseModel):
-    """The probe's ``unsupported`` fact: an API that the version itself says it lacks."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    name: str
-    evidence: str = ""
-
-
-class Step(BaseModel):
-    """A step that a scenario announced, and how long it took."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    name: str
-    seconds: float = 0.0
-
-
-class Raised(BaseModel):
-    """The probe's ``exception`` fact."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    type: str
-    message: str = ""
-    step: str | None = None
-    frames: list[dict[str, Any]] = Field(default_factory=list)
-    traceback: str = ""
-    chain: list[dict[str, Any]] = Field(default_factory=list)
-
-
-class Record(BaseModel):
-    """What a child writes: schema 1. Everything in it is untrusted."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    schema_number: Literal[1] = Field(alias="schema")
-    cell: str
-    status: Literal["done", "raised", "unsupported", "skipped"]
-    message: str | None = None
-    checks: list[Check] = Field(default_factory=list)
-    exception: Raised | None = None
-    unsupported: Unsupported | None = None
-    architectures: dict[str, bool] = Field(default_factory=dict)
-    answered: bool = False
-    fingerprint: dict[str, Any] = Field(default_factory=dict)
-    warnings: list[str] = Field(default_factory=list)
-    steps: list[Step] = Field(default_factory=list)
-    seconds: float = 0.0
-    peak_memory: int = 0
-
-
-class Ended(BaseModel):
-    """How a child ended, as the host saw it."""
-
-    model_config = ConfigDict(frozen=True)
-
-    how: How
-    number: int = 0
-    seconds: float = 0.0
-    peak_memory: int = 0
-    log: str = ""
-    record: Any = None
-    record_error: str = ""
 
 
 def classify(cell: str, version: str, ended: Ended) -> CellResult:
@@ -146,7 +79,7 @@ def _judge(ended: Ended, record: Record | None, error: str) -> tuple[Outcome, st
     """Outcome and reason, worst first."""
     broken = [check for check in record.checks if not check.holds] if record else []
     # Tensors that are wrong in a model that then raises, before it gave any output, have misled nobody.
-    misled = record is not None and (record.status == "done" or record.answered)
+    misled = record is not None and (record.status != "raised" or record.answered)
     if broken and record and misled:
         shown = "; ".join(f"{c.name}: {c.measured:.4g} over {c.limit:.4g} {c.detail}".strip() for c in broken[:4])
         return Outcome.WRONG, f"{len(broken)} of {len(record.checks)} checks do not hold: {shown}"
@@ -192,7 +125,7 @@ def _judge_record(record: Record) -> tuple[Outcome, str]:
 def _says_unsupported(raised: Raised, architectures: dict[str, bool]) -> str:
     """The version's own statement that it does not know the architecture, or nothing."""
     name = raised.type.rpartition(".")[2]
-    messages = [raised.message, *(str(link.get("message", "")) for link in raised.chain)]
+    messages = [raised.message, *(link.message for link in raised.chain)]
     for model_type, known in architectures.items():
         # Both must agree: its registry lacks the model type, and the error is about that very name.
         if not known and name in ("KeyError", "ValueError") and any(_names(model_type, text) for text in messages):
@@ -207,20 +140,16 @@ def _names(model_type: str, message: str) -> bool:
 
 
 def _failure(raised: Raised) -> Failure:
-    frames = []
-    for frame in raised.frames[-40:]:
-        line = frame.get("line", 0)
-        module, function = str(frame.get("module", "")), str(frame.get("function", ""))
-        frames.append({"module": clean(module, limit=200), "function": clean(function, limit=200), "line": int(line)})
-    return Failure.model_validate(
-        {
-            "type": clean(raised.type, limit=200),
-            "message": clean(raised.message, limit=4000),
-            "step": raised.step and clean(raised.step, limit=80),
-            "frames": frames,
-            "traceback": clean(raised.traceback, limit=20_000),
-            "chain": [clean(f"{c.get('type', '')}: {c.get('message', '')}", limit=1000) for c in raised.chain[:10]],
-        }
+    return Failure(
+        type=clean(raised.type, limit=200),
+        message=clean(raised.message, limit=4000),
+        step=clean(raised.step, limit=80) if raised.step else None,
+        frames=tuple(
+            Frame(module=clean(each.module, limit=200), function=clean(each.function, limit=200), line=each.line)
+            for each in raised.frames[-40:]
+        ),
+        traceback=clean(raised.traceback, limit=20_000),
+        chain=tuple(clean(f"{link.type}: {link.message}", limit=1000) for link in raised.chain[:10]),
     )
 
 

@@ -11,6 +11,7 @@ import datetime
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +19,7 @@ from typing import Any, TypeVar
 import click
 
 from compatmatrix import __version__
-from compatmatrix.errors import CompatmatrixError, Exit
+from compatmatrix.errors import CompatmatrixError, Exit, StorageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -180,13 +181,14 @@ def list_(**options: Any) -> Exit:
 @cli.command()
 @_options(_SELECT, _STATE, _OUTPUT)
 def check(**options: Any) -> Exit:
-    """Read matrix.yaml, the ledger and the scenario files, and say what is wrong with them."""
+    """Read matrix.yaml, the ledger, the claims and the scenario files, and say what is wrong with them."""
     from compatmatrix import pipeline
 
     job = pipeline.load(**options)
+    claims = pipeline.published_claims(job)
     click.echo(
         f"{len(job.plan.versions)} versions, {len(job.plan.scenarios)} scenarios, {len(job.plan.cells)} cells, "
-        f"{len(job.ledger.issues)} known issues: no mistakes"
+        f"{len(job.ledger.issues)} known issues, {claims} claims: no mistakes"
     )
     return Exit.OK
 
@@ -199,6 +201,23 @@ def readme(file: Path, run_file: Path) -> Exit:
     from compatmatrix import pipeline
 
     pipeline.readme(file, run_file)
+    return Exit.OK
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path), default=Path("docs/claims.md"))
+@click.option("--run", "run_file", type=click.Path(path_type=Path), default=Path("reports/latest.json"))
+@click.option("--claims", "claims_file", type=click.Path(path_type=Path), default=Path("scenarios/claims.yaml"))
+@click.option("--check", is_flag=True, help="Write nothing; fail where FILE is not what it would be.")
+def claims(file: Path, run_file: Path, claims_file: Path, check: bool) -> Exit:
+    """Judge the published claims by a run, and write the page about them to FILE (docs/claims.md)."""
+    from compatmatrix import pipeline
+
+    page = pipeline.claims(claims_file, run_file)
+    if not check:
+        file.write_text(page, encoding="utf-8")
+    elif not file.exists() or file.read_text(encoding="utf-8") != page:
+        raise StorageError(f"{file}: not what {run_file} says of the claims", hint="write it by `compatmatrix claims`")
     return Exit.OK
 
 
@@ -235,6 +254,13 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = Exit.OK
+    except OSError as error:
+        click.echo(f"compatmatrix: {error}\n  next: make the path usable, or name another state directory", err=True)
+        status = Exit.STORAGE
+    except Exception:
+        traceback.print_exc()
+        click.echo("compatmatrix: this is a defect of compatmatrix; please report it with the lines above", err=True)
+        status = Exit.DEFECT
     sys.exit(int(status or 0))
 
 

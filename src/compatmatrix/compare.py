@@ -9,11 +9,6 @@ from compatmatrix.ledger import Issue, Ledger
 from compatmatrix.results import CellResult, Column, News, Outcome, Run
 
 
-def same(before: CellResult, after: CellResult) -> bool:
-    """Whether two results say the same: outcome, and for a red one the signature."""
-    return before.outcome is after.outcome and (not after.outcome.red or before.signature == after.signature)
-
-
 def judge(result: CellResult, column: Column, before: CellResult | None, ledger: Ledger) -> tuple[News, Issue | None]:
     """What is news about one cell, and the known issue that explains it, if one does.
 

@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,19 +91,6 @@ def remove_partial(root: Path) -> None:
                 shutil.rmtree(left, ignore_errors=True)
         except Timeout:
             continue
-
-
-def collect(root: Path, *, keep: Collection[str]) -> list[str]:
-    """Remove complete environments that are not named in ``keep``; their names are returned."""
-    gone = []
-    for manifest in sorted(root.glob(f"*/{MANIFEST}")):
-        path = manifest.parent
-        if path.name in keep or path.name.startswith(_PARTIAL):
-            continue
-        with FileLock(_lock_file(root, path.name)):
-            _discard(path)
-        gone.append(path.name)
-    return gone
 
 
 def _found(path: Path, resolution: Resolution, tools: Tools) -> dict[str, str] | None:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from compatmatrix.claims import Claims
 from compatmatrix.errors import InputError, MatrixError, ScenarioError
 from compatmatrix.ledger import Ledger
 from compatmatrix.matrix import Matrix
@@ -36,6 +37,11 @@ def load_matrix(path: Path) -> Matrix:
 def load_ledger(path: Path) -> Ledger:
     """Read the ledger of known issues; an absent file is an empty ledger."""
     return load_yaml(path, Ledger) if path.exists() else Ledger()
+
+
+def load_claims(path: Path) -> Claims:
+    """Read the published claims; raises :class:`MatrixError` with every problem, its line and a suggestion."""
+    return load_yaml(path, Claims)
 
 
 def load_yaml(path: Path, model: type[M]) -> M:
@@ -143,6 +149,13 @@ def _inside(annotation: Any) -> Iterator[type[BaseModel]]:
         yield annotation
     for argument in getattr(annotation, "__args__", ()):
         yield from _inside(argument)
+
+
+def judge_hash() -> str:
+    """A hash of what makes an outcome of a record: a stored verdict is only as good as the judge that gave it."""
+    here = Path(__file__).parent
+    sources = [here / name for name in ("records.py", "classify.py", "text.py", "results.py")]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
 
 
 def capabilities() -> str:

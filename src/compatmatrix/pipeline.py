@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -48,11 +49,13 @@ def load(
 ) -> Job:
     """Read everything that the user wrote; raises an :class:`InputError` before anything runs."""
     matrix = loading.load_matrix(matrix_file)
-    ledger = loading.load_ledger(ledger_file or scenario_roots[0] / "known_issues.yaml")
+    default = scenario_roots[0] / "known_issues.yaml"
+    ledger = loading.load_yaml(ledger_file, Ledger) if ledger_file else loading.load_ledger(default)
     scenarios, probe_hash = loading.discover(scenario_roots)
     wanted = [version for version in versions.split(",") if version]
     patterns = [*cells, *globs]
-    chosen = plan.make(matrix, scenarios, probe_hash, versions=wanted, cells=patterns, machine=loading.capabilities())
+    basis = json.dumps([probe_hash, loading.judge_hash(), isolation])
+    chosen = plan.make(matrix, scenarios, basis, versions=wanted, cells=patterns, machine=loading.capabilities())
     selected = bool(wanted or patterns)
     root = matrix_file.resolve().parent
     return Job(
@@ -100,7 +103,7 @@ def report(job: Job, *, now: datetime.datetime, echo: Callable[[str], None]) -> 
 
     before = _baseline(job.baseline)
     with Store(job.settings.store) as store:
-        columns = store.columns()
+        columns = assemble.current(job.plan, store.columns())
         stored = store.get(assemble.keys(job.plan, columns).values())
     run = assemble.assemble(job.plan, columns, stored, now=now)
     run = compare.news(run, before, job.ledger)
@@ -131,6 +134,23 @@ def readme(file: Path, run_file: Path) -> None:
     except (OSError, ValueError) as error:
         raise StorageError(f"{file}: {error}") from error
     file.write_text(text, encoding="utf-8")
+
+
+def published_claims(job: Job) -> int:
+    """Read the published claims beside the scenarios, if there are any, and count them."""
+    file = job.settings.scenario_roots[0] / "claims.yaml"
+    return sum(len(case.claims) for case in loading.load_claims(file).cases) if file.exists() else 0
+
+
+def claims(claims_file: Path, run_file: Path) -> str:
+    """The page of published claims, judged by a run."""
+    from compatmatrix.report import claims_page
+
+    told = loading.load_claims(claims_file)
+    run = _baseline(run_file)
+    if run is None:
+        raise StorageError(f"{run_file}: there is no such file", hint="run the matrix first")
+    return claims_page.page(told, run)
 
 
 _MEANING = {

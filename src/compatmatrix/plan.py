@@ -32,18 +32,18 @@ class Plan:
     versions: tuple[Version, ...]
     scenarios: tuple[Scenario, ...]
     cells: tuple[PlannedCell, ...]
-    probe_hash: str
+    basis: str
     machine: str = ""
 
     def key(self, lock_hash: str, cell: PlannedCell) -> str:
-        """The content that a result depends on: lock, scenario source, probe, cell, limits, platform.
+        """The content that a result depends on: lock, scenario source, probe and judge, cell, limits, platform.
 
         For a cell that needs something of the machine, what the machine has belongs to it too.
         """
         parts = [
             lock_hash,
             cell.scenario.source_hash,
-            self.probe_hash,
+            self.basis,
             cell.id,
             _limits(self.matrix.policy, cell.scenario),
             platform.system(),
@@ -55,13 +55,13 @@ class Plan:
 
 def _limits(policy: Policy, scenario: Scenario) -> list[float]:
     timeout = scenario.timeout or policy.timeout_seconds
-    return [timeout, policy.no_progress_seconds, policy.memory, policy.threads]
+    return [timeout, policy.no_progress_seconds, policy.memory, policy.log, policy.retries, policy.threads]
 
 
 def make(
     matrix: Matrix,
     scenarios: Sequence[Scenario],
-    probe_hash: str,
+    basis: str,
     *,
     versions: Sequence[str] = (),
     cells: Sequence[str] = (),
@@ -69,7 +69,8 @@ def make(
 ) -> Plan:
     """Select versions by id and cells by glob (all where nothing is given).
 
-    ``machine`` says what this machine has that cells may need.
+    ``basis`` stands for what every result rests on: the probe, the judge, the isolation. ``machine`` says
+    what this machine has that cells may need.
 
     Raises :class:`SelectionError` for a name or glob that means nothing, with a suggestion.
     """
@@ -89,9 +90,20 @@ def make(
         versions=chosen,
         scenarios=kept,
         cells=tuple(planned),
-        probe_hash=probe_hash,
+        basis=basis,
         machine=machine,
     )
+
+
+def definition(matrix: Matrix, version: Version) -> str:
+    """What matrix.yaml says of a column's environment, as a hash: it changes when the column must be resolved anew."""
+    parts = [
+        version.model_dump(mode="json"),
+        matrix.python,
+        [companion.model_dump(mode="json", exclude={"why"}) for companion in matrix.companions],
+        matrix.policy.gpu,
+    ]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def version(matrix: Matrix, id: str) -> Version:

@@ -203,6 +203,7 @@ class Column(Model):
     lock: str = ""
     lock_hash: str = ""
     environment: str = ""
+    definition: str = ""
     failure: EnvFailure | None = None
     resolved_at: datetime | None = None
 

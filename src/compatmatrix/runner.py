@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from filelock import FileLock, Timeout
+
 from compatmatrix import environment, resolve
-from compatmatrix.classify import Ended, classify
-from compatmatrix.errors import EnvironmentFailure
+from compatmatrix.classify import classify
+from compatmatrix.errors import EnvironmentFailure, StorageError
 from compatmatrix.execute import Limits, Probe, ProbeStartError
 from compatmatrix.loading import PROBE
 from compatmatrix.matrix import Matrix, Policy, Version
-from compatmatrix.plan import Plan, PlannedCell
+from compatmatrix.plan import Plan, PlannedCell, definition
+from compatmatrix.records import Ended
 from compatmatrix.results import CellResult, Column, EnvFailure, EnvReason, Outcome
 from compatmatrix.store import Store
-from compatmatrix.text import one_line
+from compatmatrix.text import clean, one_line
 
 #: Outcomes that may be the machine's doing and are tried again; the version's own answers are not.
 _RETRIED = frozenset({Outcome.CRASH, Outcome.TIMEOUT, Outcome.OOM})
@@ -49,6 +53,11 @@ class Running(Protocol):
     def run(self, cell: str, limits: Limits) -> Ended: ...
 
 
+#: What virtual devices say where the machine or the build of torch cannot have them.
+_NO_VIRTUAL_DEVICES = ("NoCompilerError", "UnsuitableTorchError")
+#: The machine's trouble, whatever the version did.
+_NO_ROOM = ("No space left on device", "Disk quota exceeded")
+
 Progress = Callable[[str], None]
 
 
@@ -62,18 +71,40 @@ def run_column(plan: Plan, version: Version, settings: Settings, store: Store, p
         progress(f"{version.id}  resolving {version.sources[0]}")
         built = build(plan.matrix, version, settings, progress)
     except EnvironmentFailure as failure:
-        return _unavailable(Column(version=version.id), failure, store, progress)
-    column = built.column
-    results, todo = _recall(plan, column, settings, store)
+        nothing = Column(version=version.id, definition=definition(plan.matrix, version))
+        return _unavailable(nothing, failure, store, progress)
+    column = built.column.model_copy(update={"definition": definition(plan.matrix, version)})
     store.put_column(column)
-    if not todo:
-        progress(f"{version.id}  {len(results)}/{len(plan.cells)}  all taken from the store, unchanged")
-        return column
     try:
-        _run_cells(plan, column, built.python, todo, settings, store, progress)
+        # One at a time: two columns with the same lock, or two runs in one checkout, would empty each other's
+        # directory; the second finds the results of the first.
+        with _alone(settings.state / "work" / f"{column.environment}.lock", version, progress):
+            results, todo = _recall(plan, column, settings, store)
+            if not todo:
+                progress(f"{version.id}  {len(results)}/{len(plan.cells)}  all taken from the store, unchanged")
+            else:
+                _run_cells(plan, column, built.python, todo, settings, store, progress)
     except EnvironmentFailure as failure:
         return _unavailable(column, failure, store, progress)
     return column
+
+
+@contextlib.contextmanager
+def _alone(path: Path, version: Version, progress: Progress) -> Iterator[None]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            progress(f"{version.id}  waiting for another run of the same environment")
+            lock.acquire()
+    except OSError as error:
+        raise StorageError(f"{path}: {error}", hint="make the state directory writable, or name another") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def build(
@@ -124,7 +155,11 @@ def _run_cells(
         except ProbeStartError as error:
             if error.module != "virtualcuda":
                 raise
-            # The machine has no virtual devices: nothing is wrong with the environment, nor with the version.
+            # Nothing is wrong with the environment, nor with the version. What a machine lacks is an answer;
+            # any other trouble leaves the cells not run, and is told.
+            if not any(kind in str(error) for kind in _NO_VIRTUAL_DEVICES):
+                progress(f"{column.version}  {len(group)} cells not run: no virtual devices: {one_line(str(error))}")
+                return
             for cell in group:
                 done += 1
                 skipped = CellResult(
@@ -162,6 +197,12 @@ def run_cell(probe: Running, version: str, cell: PlannedCell, policy: Policy) ->
     attempts: list[CellResult] = []
     for _ in range(policy.retries + 1):
         attempts.append(classify(cell.id, version, probe.run(cell.id, limits)))
+        told = f"{attempts[-1].reason} {attempts[-1].log[-2000:]}"
+        if attempts[-1].outcome.red and any(words in told for words in _NO_ROOM):
+            raise StorageError(
+                f"no room on the disk while {cell.id} ran in {version}; nothing was stored for it",
+                hint="free some space and run again: what was measured before is kept",
+            )
         if attempts[-1].outcome not in _RETRIED:
             break
     # The worst of the attempts is the verdict: a cell that crashes now and then is not green.
@@ -173,7 +214,10 @@ def _unavailable(column: Column, failure: EnvironmentFailure, store: Store, prog
     column = column.model_copy(
         update={
             "failure": EnvFailure(
-                reason=EnvReason(failure.reason), message=failure.message, hint=failure.hint, log=failure.log
+                reason=EnvReason(failure.reason),
+                message=clean(failure.message, limit=4000),
+                hint=clean(failure.hint, limit=1000),
+                log=clean(failure.log),
             ),
             "resolved_at": datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0),
         }

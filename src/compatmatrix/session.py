@@ -61,5 +61,6 @@ def report(posargs: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", "compatmatrix", "report", *posargs]
 
 
-#: A column that could not be built is a result, shown in the report: it must not keep the report from being made.
-COLUMN_SUCCESS = [Exit.OK.value, Exit.INFRASTRUCTURE.value]
+#: Whatever becomes of a column, the report is made: it shows what was measured, and what was not. Only bad
+#: input and Ctrl-C end everything.
+COLUMN_SUCCESS = [status.value for status in Exit if status not in (Exit.INPUT, Exit.INTERRUPTED)]

@@ -44,7 +44,7 @@ class Store:
         if found > _VERSION:
             raise StorageError(
                 f"{self.path}: written by a newer compatmatrix (store version {found}; this one reads {_VERSION})",
-                hint="update compatmatrix, or name another file by --store",
+                hint="update compatmatrix, or name another file by --state",
             )
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
@@ -61,11 +61,11 @@ class Store:
             if "malformed" in text or "not a database" in text:
                 hint = "move the file away and run again; reports that were published are not touched"
             elif "readonly" in text or "unable to open" in text:
-                hint = "make the directory writable, or name another file by --store"
+                hint = "make the directory writable, or name another file by --state"
             raise StorageError(f"{self.path}: {text}", hint=hint) from error
         except OSError as error:
             raise StorageError(
-                f"{self.path}: {error}", hint="make the directory writable, or name another file by --store"
+                f"{self.path}: {error}", hint="make the directory writable, or name another file by --state"
             ) from error
 
     def __enter__(self) -> Store:

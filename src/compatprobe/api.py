@@ -199,12 +199,23 @@ class Cell:
     # -- what the version knows
 
     def api(self, name: str, module: str = "transformers") -> Any:
-        """The attribute ``module.name``; where the version has none, the cell ends as unsupported."""
+        """The attribute ``module.name``; where the version has none, the cell ends as unsupported.
+
+        Something that is there and cannot be imported is another matter: that error passes through.
+        """
         import importlib
 
         try:
-            return getattr(importlib.import_module(module), name)
-        except (AttributeError, ModuleNotFoundError) as error:
+            found = importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name is None or not (module + ".").startswith(error.name + "."):
+                raise
+            raise Unsupported(f"{module}.{name}", str(error)) from error
+        try:
+            return getattr(found, name)
+        except AttributeError as error:
+            if error.__cause__ is not None or "has no attribute" not in str(error):
+                raise
             raise Unsupported(f"{module}.{name}", str(error)) from error
 
     def architecture(self, model_type: str) -> bool:

@@ -1,6 +1,7 @@
 """A log file that keeps the beginning and the end of what a cell prints, however much that is."""
 
 import collections
+import contextlib
 import os
 from pathlib import Path
 from typing import Deque
@@ -21,7 +22,7 @@ class CappedLog:
         """Take what the cell printed; the file's time changes, so that printing counts as progress."""
         head, rest = data[: self._head], data[self._head :]
         if head:
-            self._file.write(head)
+            self._put(head)
             self._head -= len(head)
         if rest:
             self._tail.append(rest)
@@ -40,6 +41,11 @@ class CappedLog:
         extra = max(len(tail) - self._keep, 0)
         dropped = self._dropped + extra
         if dropped:
-            self._file.write("\n[... {} bytes left out ...]\n".format(dropped).encode())
-        self._file.write(tail[extra:])
+            self._put("\n[... {} bytes left out ...]\n".format(dropped).encode())
+        self._put(tail[extra:])
         self._file.close()
+
+    def _put(self, data: bytes) -> None:
+        """Write; a full disk costs the log, never the process that watches the cell."""
+        with contextlib.suppress(OSError):
+            self._file.write(data)

@@ -30,21 +30,20 @@ FOR_LIBRARIES = {
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # deterministic algorithms need it on a real card
 }
 
-_STEERING = re.compile(r"(PYTHON|HF_|HUGGINGFACE|TRANSFORMERS_|ACCELERATE_|FSDP_|OMP_|MKL_|KMP_|XDG_)", re.I)
-_SECRET = re.compile(
-    r"token|secret|passw|credential|auth|cookie|(api|access|private|signing)_?key|(^|_)(key|pat)($|_)", re.I
+#: What a cell may see of the environment that it is started from. Anything else could decide an outcome
+#: (``USE_TORCH``, ``LD_PRELOAD``, ``TORCH_LOGS``) or be a secret.
+_KEPT = re.compile(
+    r"PATH|LANG|LANGUAGE|LC_\w+|TZ|TERM|USER|LOGNAME|SHELL|LD_LIBRARY_PATH|SSL_CERT_(FILE|DIR)|CUDA_VISIBLE_DEVICES"
+    r"|NVIDIA_\w+|SYSTEMROOT|COMSPEC|VIRTUALCUDA_CACHE|COMPATPROBE_\w+",
+    re.I,
 )
 #: Proxies stay as they are, with whatever they hold: without them nothing behind one works.
 _PROXY = re.compile(r"(https?|ftp|all|no)_proxy", re.I)
 
 
 def clean(environ: Dict[str, str]) -> Dict[str, str]:
-    """A process's environment without what steers Python or the libraries, and without secrets."""
-    kept = {
-        name: value
-        for name, value in environ.items()
-        if _PROXY.fullmatch(name) or not (_STEERING.match(name) or _SECRET.search(name))
-    }
+    """A process's environment without what could steer Python or the libraries, and without secrets."""
+    kept = {name: value for name, value in environ.items() if _PROXY.fullmatch(name) or _KEPT.fullmatch(name)}
     kept.update(BEFORE_START)
     # Built shims are kept between runs: HOME will be a directory that is emptied before each cell.
     cache = environ.get("XDG_CACHE_HOME") or os.path.join(environ.get("HOME", os.path.expanduser("~")), ".cache")

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compatmatrix.classify import Ended, classify, normalised
+from compatmatrix.classify import classify, normalised
+from compatmatrix.records import Ended
 from compatmatrix.results import CellResult, Outcome
 
 CELL = "llama/plain[tied]"
@@ -26,6 +27,10 @@ def raised(type: str, message: str, **more: Any) -> dict[str, Any]:
     return record("raised", checks=[], exception={"type": type, "message": message}, **more)
 
 
+def with_frames(frames: list[Any]) -> dict[str, Any]:
+    return record("raised", exception={"type": "KeyError", "message": "x", "frames": frames})
+
+
 @pytest.mark.parametrize(
     ("result", "outcome", "reason"),
     [
@@ -42,6 +47,11 @@ def raised(type: str, message: str, **more: Any) -> dict[str, Any]:
         ),
         # Without an answer, the exception is what a user meets.
         (judge(record={**raised("builtins.KeyError", "x"), "checks": [BROKEN]}), Outcome.FAIL, "did not hold: logits"),
+        # Neither is it hidden by what the version lacks, or the machine.
+        (judge(record=record("unsupported", checks=[BROKEN], unsupported={"name": "a.B"})), Outcome.WRONG, "logits"),
+        (judge(record=record("skipped", checks=[BROKEN], message="no cuda")), Outcome.WRONG, "logits"),
+        # A record that is not what was agreed is a crash of the cell, never of the column.
+        (judge(record=with_frames([{"line": None}])), Outcome.CRASH, "not of schema 1"),
         (judge("signal", number=11), Outcome.CRASH, "SIGSEGV"),
         (judge("signal", number=11, record=record()), Outcome.CRASH, "SIGSEGV"),
         (judge(number=3), Outcome.CRASH, "exited with 3 and left no record"),

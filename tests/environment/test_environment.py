@@ -59,9 +59,7 @@ def test_another_companion_makes_another_environment(world: World) -> None:
     world.companions = [{"package": "torch", "requirement": "==2.13.0", "why": "now with torch"}]
     second = world.build(world.resolve({"pypi": "1.1"}))
     assert first.path != second.path
-    assert environment.collect(second.path.parent, keep=[second.path.name]) == [first.path.name]
     assert second.path.exists()
-    assert not first.path.exists()
 
 
 @pytest.mark.parametrize("damage", ["package", "manifest", "interpreter", "another"])

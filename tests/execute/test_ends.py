@@ -115,35 +115,35 @@ def test_closed_descriptors_harm_nobody(probe: Probe) -> None:
 
 @pytest.mark.parametrize("isolation", ["fork", "spawn"])
 def test_a_killed_zygote_loses_one_cell(python: Path, tmp_path: Path, isolation: str) -> None:
-    with Probe(python, PROBE, [FAILING], tmp_path, isolation=isolation, environ={"FIND_ME": str(tmp_path)}) as probe:
+    with Probe(python, PROBE, [FAILING], tmp_path, isolation=isolation, environ={"COMPATPROBE_TEST": str(tmp_path)}) as probe:
         ended = probe.run("ends/patricide", LIMITS)
         assert (ended.how, ended.record) == ("lost", None)
-        assert started_with("FIND_ME", str(tmp_path)) == []
+        assert started_with("COMPATPROBE_TEST", str(tmp_path)) == []
         assert probe.run("good/passes[one,a]", LIMITS).record is not None
         os.kill(zygote_of(probe).pid, signal.SIGKILL)  # between two cells
         assert probe.run("good/passes[one,b]", LIMITS).record is not None
-    assert started_with("FIND_ME", str(tmp_path)) == []
+    assert started_with("COMPATPROBE_TEST", str(tmp_path)) == []
 
 
 def test_a_probe_closes_fast_even_while_a_cell_runs(python: Path, tmp_path: Path) -> None:
-    with Probe(python, PROBE, [FAILING], tmp_path, environ={"FIND_ME": str(tmp_path)}) as probe:
+    with Probe(python, PROBE, [FAILING], tmp_path, environ={"COMPATPROBE_TEST": str(tmp_path)}) as probe:
         assert probe._zygote is not None
         probe._zygote.send(cell="ends/orphans[hangs]", memory=0, log=1000)
         time.sleep(0.3)
         start = time.monotonic()
     assert time.monotonic() - start < 1
-    assert started_with("FIND_ME", str(tmp_path)) == []
+    assert started_with("COMPATPROBE_TEST", str(tmp_path)) == []
 
 
 def test_a_stopped_zygote_is_killed_within_a_second(python: Path, tmp_path: Path) -> None:
-    with Probe(python, PROBE, [FAILING], tmp_path, environ={"FIND_ME": str(tmp_path)}) as probe:
+    with Probe(python, PROBE, [FAILING], tmp_path, environ={"COMPATPROBE_TEST": str(tmp_path)}) as probe:
         assert probe._zygote is not None
         probe._zygote.send(cell="ends/orphans[hangs]", memory=0, log=1000)
         time.sleep(0.3)
         zygote_of(probe).suspend()
         start = time.monotonic()
     assert time.monotonic() - start < 1.5
-    assert started_with("FIND_ME", str(tmp_path)) == []
+    assert started_with("COMPATPROBE_TEST", str(tmp_path)) == []
 
 
 def started_with(name: str, value: str) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +30,8 @@ FLAGS = [
     "--disable-sync",
 ]
 CELL = "llama/auto-model[tied,auto]@4.46.3"
-PANEL = "article.p:visible"
+DETAILS = "details/llama.auto-model.html"
+SECTION = "section[id='llama/auto-model[tied,auto]']"
 
 
 @pytest.fixture(scope="module")
@@ -63,28 +65,38 @@ def page(browser: Any) -> Iterator[Any]:
 
 
 def shown_rows(page: Any) -> list[str]:
-    rows: list[str] = page.eval_on_selector_all(
-        "tr.v", "rows => rows.filter(r => r.offsetParent).map(r => r.id.slice(4))"
-    )
+    rows: list[str] = page.eval_on_selector_all("tr.v", "rows => rows.filter(r => r.offsetParent).map(r => r.id)")
     return rows
 
 
-def test_a_permalink_opens_the_cell(page: Any, report: str) -> None:
-    page.goto(f"{report}#{CELL}")
-    panel = page.locator(PANEL)
-    assert panel.locator("h3").inner_text() == "llama/auto-model[tied,auto]"
-    assert "weight is on the meta device" in panel.inner_text()
-    assert "--versions 4.46.3 --fresh 'llama/auto-model[tied,auto]'" in panel.inner_text()
-    assert page.locator("tr.v td.at").count() == 1
+def test_a_permalink_leads_to_the_row(page: Any, report: str) -> None:
+    page.goto(f"{report}#llama/auto-model[tied,auto]")
+    assert len(shown_rows(page)) == 5
+    assert page.locator("tr.at").get_attribute("id") == "llama/auto-model[tied,auto]"
+    assert page.locator("tr.at").bounding_box()["y"] < 900
     assert page.title().startswith("compatmatrix: 3 cells regressed")
 
 
-def test_a_permalink_survives_percent_encoding(page: Any, report: str) -> None:
-    page.goto(f"{report}#llama/auto-model%5Btied,auto%5D@4.46.3")
-    assert page.locator(PANEL).count() == 1
+@pytest.mark.parametrize("anchor", [CELL, "llama/auto-model%5Btied,auto%5D@4.46.3"])
+def test_a_permalink_to_a_cell_marks_it(page: Any, report: str, anchor: str) -> None:
+    page.goto(f"{report}#{anchor}")
+    assert page.locator("tr.v td.at a").get_attribute("href") == f"{DETAILS}#{CELL}"
 
 
-def test_variants_unfold_and_a_cell_opens_and_closes_by_keyboard(page: Any, report: str) -> None:
+def test_the_details_of_a_cell(page: Any, report: str) -> None:
+    page.goto(report.replace("index.html", f"{DETAILS}#{CELL}"))
+    section = page.locator(SECTION)
+    assert section.locator("h2").inner_text() == "llama/auto-model[tied,auto]"
+    assert "weight is on the meta device" in section.inner_text()
+    assert "--versions 4.46.3,4.50.dev --fresh 'llama/auto-model[tied,auto]'" in section.inner_text()
+    assert section.locator("span:target").inner_text() == "4.46.3"
+    section.locator("summary").first.click()
+    assert "Traceback (most recent call last)" in section.inner_text()
+    page.locator("a[rel=next]").first.click()
+    assert page.locator("h1").inner_text() == "llama/tie-first"
+
+
+def test_a_cell_opens_by_keyboard_and_back_leads_to_it(page: Any, report: str) -> None:
     page.goto(report)
     assert shown_rows(page) == ["llama/tie-first"]
     page.locator("[id='scenario:llama/auto-model'] summary").focus()
@@ -94,19 +106,20 @@ def test_variants_unfold_and_a_cell_opens_and_closes_by_keyboard(page: Any, repo
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
-    assert page.url.endswith("#llama/auto-model[tied,disk]@4.46.3")
-    assert page.locator(PANEL).count() == 1
-    page.keyboard.press("Escape")
-    assert page.locator(PANEL).count() == 0
-    assert page.evaluate("document.activeElement.getAttribute('href')") == "#llama/auto-model[tied,disk]@4.46.3"
-
-
-def test_back_closes_the_cell(page: Any, report: str) -> None:
-    page.goto(report)
-    page.locator("#news a.pill").first.click()
-    assert page.locator(PANEL).count() == 1
+    page.wait_for_url(re.compile("/details/"))
+    assert page.url.endswith(f"{DETAILS}#llama/auto-model[tied,disk]@4.46.3")
     page.go_back()
-    assert page.locator(PANEL).count() == 0
+    assert len(shown_rows(page)) == 5
+    assert page.evaluate("document.activeElement.getAttribute('href')").endswith("[tied,disk]@4.46.3")
+
+
+def test_back_opens_the_cause_again(page: Any, report: str) -> None:
+    page.goto(report)
+    page.locator(".cause > summary").nth(1).click()
+    page.locator(".cause[open] a.pill").first.click()
+    page.wait_for_url(re.compile("/details/"))
+    page.go_back()
+    assert page.locator(".cause[open]").count() == 1
 
 
 def test_filters_show_the_right_rows_and_live_in_the_address(page: Any, report: str) -> None:
@@ -120,13 +133,10 @@ def test_filters_show_the_right_rows_and_live_in_the_address(page: Any, report: 
     page.locator("select[name=family]").select_option("gemma3")
     assert shown_rows(page) == ["gemma3/text[CausalLM,disk]"]
     page.locator("tr.v:visible td.fail a").click()
-    assert page.locator(PANEL).count() == 1
-    address = page.url
-    page.goto("about:blank")
-    page.goto(address)
+    page.wait_for_url(re.compile("/details/gemma3.text.html"))
+    page.go_back()
     assert shown_rows(page) == ["gemma3/text[CausalLM,disk]"]
-    assert page.locator(PANEL).count() == 1
-    page.keyboard.press("Escape")
+    assert page.locator("td.at").count() == 1
     page.locator("button[type=reset]").click()
     sync_api.expect(page.locator("#shown")).to_have_text("11 variants")
     assert "?" not in page.url
@@ -154,12 +164,14 @@ def test_without_javascript(browser: Any, report: str) -> None:
     page.goto(report)
     assert not page.locator("#filters").is_visible()
     page.locator("[id='scenario:llama/auto-model'] summary").click()
-    link = page.locator(f"td a[href='#{CELL}']")
+    link = page.locator(f"td a[href$='#{CELL}']")
     assert link.is_visible()
     link.click()
-    assert "weight is on the meta device" in page.locator(PANEL).inner_text()
-    page.locator(f"{PANEL} a.x").click()
-    assert page.locator(PANEL).count() == 0
+    page.wait_for_url(re.compile("/details/"))
+    assert "weight is on the meta device" in page.locator(SECTION).inner_text()
+    page.locator(SECTION).get_by_text("in the table").click()
+    page.wait_for_url(re.compile("/index.html"))
+    assert page.locator("tr:target").is_visible(), "the variants of the row's scenario are unfolded"
     context.close()
 
 
@@ -169,15 +181,19 @@ def test_hostile_text_runs_nothing(page: Any, tmp_path: Path) -> None:
     page.goto(render.write(hostile_run(), tmp_path).as_uri())
     page.locator("#unfold").click()
     page.locator("tr.v td a").first.click()
-    assert "<script>alert(1)</script>" in page.locator(PANEL).inner_text()
+    page.wait_for_url(re.compile("/details/"))
+    assert "<script>alert(1)</script>" in page.locator("section.cell").inner_text()
     assert not dialogs
 
 
 @pytest.mark.parametrize("width", [360, 768, 1400])
-def test_the_page_itself_never_scrolls_sideways(page: Any, report: str, width: int) -> None:
+def test_a_page_itself_never_scrolls_sideways(page: Any, report: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     page.goto(report)
     page.locator("#unfold").click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.goto(report.replace("index.html", DETAILS))
+    page.eval_on_selector_all("main details", "all => all.forEach(one => { one.open = true })")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
@@ -203,14 +219,16 @@ def test_a_filter_answers_at_once(page: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("fragment", ["", f"#{CELL}", "#?outcome=wrong,timeout"])
-def test_axe_finds_no_violation(browser: Any, report: str, scheme: str, fragment: str) -> None:
+@pytest.mark.parametrize(
+    "address", ["index.html", f"index.html#{CELL}", "index.html#?outcome=wrong,timeout", f"{DETAILS}#{CELL}"]
+)
+def test_axe_finds_no_violation(browser: Any, report: str, scheme: str, address: str) -> None:
     axe = pytest.importorskip("axe_playwright_python", reason="needs the Python package axe-playwright-python")
     script = next(Path(axe.__file__).parent.rglob("axe*.js")).read_text(encoding="utf-8")
     # axe builds functions from strings, which the page's own policy forbids.
     context = browser.new_context(color_scheme=scheme, bypass_csp=True)
     page = context.new_page()
-    page.goto(report + fragment)
+    page.goto(report.replace("index.html", address))
     page.eval_on_selector_all("main details", "all => all.forEach(one => { one.open = true })")
     page.evaluate(script)
     found = page.evaluate("axe.run()")

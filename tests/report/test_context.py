@@ -11,6 +11,7 @@ import pytest
 
 from compatmatrix.report.context import build
 from compatmatrix.report.views import Page
+from compatmatrix.results import News
 
 from . import factory
 
@@ -32,17 +33,18 @@ def test_the_context_is_as_expected(page: Page) -> None:
 
 
 def test_all_cells_of_the_table_have_a_drill_down(page: Page) -> None:
-    targets = {anchor for detail in page.details for row in detail.rows for _, anchor in row.versions}
-    cells = [cell for family in page.families for item in family.scenarios for row in item.rows for cell in row.cells]
-    assert len(cells) == len(factory.small_run().results)
-    assert {cell.anchor for cell in cells} == targets
+    for item in page.scenarios:
+        targets = [anchor for detail in item.details for row in detail.rows for _, anchor in row.versions]
+        cells = [cell.anchor for row in item.rows for cell in row.cells]
+        assert sorted(cells) == sorted(targets)
+        assert [row.anchor for row in item.rows] == [detail.anchor for detail in item.details]
+    assert sum(len(row.cells) for item in page.scenarios for row in item.rows) == len(factory.small_run().results)
+    assert len({item.page for item in page.scenarios}) == len(page.scenarios)
 
 
 def test_anchors_are_unique(page: Page) -> None:
-    anchors = [anchor for detail in page.details for row in detail.rows for _, anchor in row.versions]
-    anchors += [row.anchor for family in page.families for item in family.scenarios for row in item.rows]
-    anchors += [item.anchor for family in page.families for item in family.scenarios]
-    anchors += [detail.anchor for detail in page.details]
+    anchors = [row.anchor for item in page.scenarios for row in item.rows]
+    anchors += [item.anchor for item in page.scenarios]
     anchors += [cause.anchor for cause in page.causes]
     anchors += [column.anchor for column in page.columns] + [family.anchor for family in page.families]
     assert len(anchors) == len(set(anchors))
@@ -76,14 +78,36 @@ def test_causes_bin_red_cells_and_show_cures(page: Page) -> None:
 
 
 def test_behaviours_get_letters_and_differences(page: Page) -> None:
-    detail = next(detail for detail in page.details if detail.cell == "mini-gemini/forward[2b]")
-    assert detail.letters == ("A", "B")
+    detail = next(detail for item in page.scenarios for detail in item.details if detail.cell.endswith("forward[2b]"))
+    assert detail.letters == (("A", ("4.36.2", "4.46.3", "4.50.dev")), ("B", ("5.23.0",)))
     assert dict(detail.behaviours)["model.dtypes"] == ("float32", "bfloat16")
 
 
-def test_a_brief_page_tells_less_of_what_passes() -> None:
-    page = build(factory.small_run(), brief=True)
-    assert {detail.cell for detail in page.details} < {cell for s in factory.small_run().scenarios for cell in s.cells}
-    told = {detail.cell for detail in page.details}
-    cells = [cell for family in page.families for item in family.scenarios for row in item.rows for cell in row.cells]
-    assert all(cell.told == (cell.anchor.rpartition("@")[0] in told) for cell in cells)
+def test_details_tell_known_issues_and_every_red_version(page: Page) -> None:
+    item = next(item for item in page.scenarios if item.id == "llama/auto-model")
+    assert [known.id for known in item.known] == ["meta-dispatch"]
+    first = item.details[0]
+    assert first.repro == "compatmatrix run --versions 4.46.3,4.50.dev --fresh 'llama/auto-model[tied,auto]'"
+    assert {finding.known_anchor for finding in first.findings} == {"known:meta-dispatch"}
+
+
+def test_a_traceback_is_whole_in_the_details_told_once_and_cut_in_the_page() -> None:
+    lines = [f"line {number}" for number in range(40)]
+    cells = factory.scenario("llama/deep", ("[a]", "[b]", "[c]"))
+    rows = [
+        factory.failed(cell, "4.36.2", failure={"type": "E", "message": message, "traceback": "\n".join(lines)})
+        for cell, message in zip(cells.cells, "xyz", strict=True)
+    ]
+    page = build(factory.run([cells], rows, factory.COLUMNS[:1]))
+    findings = [detail.findings[0] for detail in page.scenarios[0].details]
+    assert [finding.traceback.splitlines() for finding in findings] == [lines, [], []]
+    assert [finding.traceback_in for finding in findings] == ["", "llama/deep[a]", "llama/deep[a]"]
+    assert page.causes[0].traceback.splitlines() == ["… 28 lines", *lines[-12:]]
+
+
+def test_news_of_many_cells_are_counted() -> None:
+    many = factory.scenario("llama/many", tuple(f"[{number}]" for number in range(9)))
+    rows = [factory.failed(cell, "4.36.2") for cell in many.cells]
+    run = factory.run([many], rows, factory.COLUMNS[:1], news={"4.36.2": dict.fromkeys(many.cells, News.NEW)})
+    group = build(run).news[0]
+    assert (group.count, len(group.items[0].cells), group.items[0].more) == (9, 4, 5)

@@ -6,6 +6,8 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from posixpath import dirname, join, normpath
+from urllib.parse import unquote
 
 import pytest
 
@@ -71,8 +73,9 @@ def test_two_renders_are_byte_identical(texts: dict[str, str]) -> None:
     assert render.files(again, before=factory.before_small_run(), ledger=factory.LEDGER) == texts
 
 
-def test_the_page_needs_nothing_from_elsewhere(texts: dict[str, str]) -> None:
-    page = Reader(texts["index.html"])
+@pytest.mark.parametrize("name", ["index.html", "details/llama.auto-model.html"])
+def test_a_page_needs_nothing_from_elsewhere(texts: dict[str, str], name: str) -> None:
+    page = Reader(texts[name])
     assert not [tag for tag, _ in page.tags if tag in ("link", "img", "iframe", "object", "embed", "base")]
     assert not page.all("src")
     assert not page.all("style"), "inline styles are forbidden by the page's own policy"
@@ -80,18 +83,33 @@ def test_the_page_needs_nothing_from_elsewhere(texts: dict[str, str]) -> None:
     policy = next(attrs["content"] or "" for _, attrs in page.tags if "http-equiv" in attrs)
     assert policy.startswith("default-src 'none'; style-src 'sha256-")
     assert "unsafe" not in policy
+    assert ("script" in policy) == (name == "index.html"), "details need no script, and allow none"
 
 
-def test_every_link_leads_somewhere(texts: dict[str, str]) -> None:
-    page = Reader(texts["index.html"])
-    ids = page.all("id")
-    assert len(ids) == len(set(ids))
-    for href in page.all("href"):
-        if href.startswith("#"):
-            assert href[1:] in ids, href
-        elif not href.startswith("https://github.com/"):
-            assert href in texts, href
-    assert "javascript:" not in texts["index.html"]
+@pytest.mark.parametrize("run", [factory.small_run(), factory.big_run(3, 6, 12)], ids=["small", "big"])
+def test_every_link_leads_somewhere(run: Run) -> None:
+    texts = render.files(run, before=factory.before_small_run(), ledger=factory.LEDGER)
+    html = {path: Reader(text) for path, text in texts.items() if path.endswith(".html")}
+    assert len(html) == len(run.scenarios) + 1
+    for path, page in html.items():
+        ids = page.all("id")
+        assert len(ids) == len(set(ids))
+        for href in page.all("href"):
+            if href.startswith("https://github.com/"):
+                continue
+            file, _, fragment = href.partition("#")
+            target = normpath(join(dirname(path), unquote(file))) if file else path
+            assert target in texts, (path, href)
+            assert not fragment or unquote(fragment) in html[target].all("id"), (path, href)
+        assert "javascript:" not in texts[path]
+
+
+def test_every_cell_has_a_link_to_its_details(texts: dict[str, str]) -> None:
+    hrefs = {unquote(href) for href in Reader(texts["index.html"]).all("href")}
+    run = factory.small_run()
+    for scenario in run.scenarios:
+        page = f"details/{scenario.id.replace('/', '.')}.html"
+        assert {f"{page}#{cell}@{column.version}" for cell in scenario.cells for column in run.columns} <= hrefs
 
 
 def test_tables_are_tables(texts: dict[str, str]) -> None:
@@ -107,7 +125,7 @@ def test_tables_are_tables(texts: dict[str, str]) -> None:
 def test_files_beside_only_where_there_is_something_to_tell(texts: dict[str, str]) -> None:
     red = [row for row in factory.small_run().results if row.outcome.red]
     beside = [path for path in texts if path.startswith("cells/")]
-    assert len(red) <= len(beside) <= len(red) + 4
+    assert len(red) == len(beside), "details tell everything of the others"
     some = texts["cells/4.46.3/" + slug("llama/auto-model[tied,auto]") + ".txt"]
     for part in ("Traceback", "ValueError", "Caused by", "again:", "compatmatrix run --versions 4.46.3 --fresh"):
         assert part in some
@@ -121,8 +139,8 @@ def test_json_is_the_run(texts: dict[str, str]) -> None:
 
 def test_hostile_text_stays_text() -> None:
     texts = render.files(hostile_run())
-    html = texts["index.html"]
-    assert [tag for tag, _ in Reader(html).tags].count("script") == 1
+    pages = [text for path, text in texts.items() if path.endswith(".html")]
+    assert [[tag for tag, _ in Reader(html).tags].count("script") for html in pages] == [0, 1]
     for path, text in texts.items():
         if path == "latest.json":
             continue  # the run as it is; what is stored was cleaned when it was captured
@@ -130,8 +148,9 @@ def test_hostile_text_stays_text() -> None:
         assert "\x1b" not in text, path
         assert "user:secret" not in text, path
         assert "hf_aaa" not in text, path
-    assert len(html) < 150_000, "a traceback of two megabytes is cut"
-    assert "<script>alert" not in html
+    for html in pages:
+        assert len(html) < 150_000, "a traceback of two megabytes is cut"
+        assert "<script>alert" not in html
     assert all("<script>" in span or "<script>" not in span for span in re.findall(r"`[^`]*`", texts["summary.md"]))
     outside = re.sub(r"(`+) ?.*? ?\1", "", texts["summary.md"])
     assert "<script>" not in outside
@@ -145,10 +164,11 @@ def test_code_spans_hold() -> None:
     assert code("") == ""
 
 
-@pytest.mark.parametrize("shape", [(5, 12, 10), (5, 40, 10), (8, 30, 5)])
-def test_the_page_stays_below_a_megabyte(shape: tuple[int, int, int]) -> None:
-    html = render.files(factory.big_run(*shape))["index.html"]
-    assert len(html.encode()) < 1_000_000
+@pytest.mark.parametrize("shape", [(5, 12, 10), (5, 55, 10), (8, 30, 5), (5, 4, 150)])
+def test_pages_stay_below_a_megabyte(shape: tuple[int, int, int]) -> None:
+    texts = render.files(factory.big_run(*shape))
+    assert len(texts["index.html"].encode()) < 800_000
+    assert max(len(text.encode()) for path, text in texts.items() if path.startswith("details/")) < 1_000_000
 
 
 def test_writing_replaces_and_leaves_others_alone(tmp_path: Path) -> None:
@@ -156,11 +176,14 @@ def test_writing_replaces_and_leaves_others_alone(tmp_path: Path) -> None:
     (tmp_path / "runs" / "kept").write_text("x")
     (tmp_path / "cells" / "9.9").mkdir(parents=True)
     (tmp_path / "cells" / "9.9" / "stale.txt").write_text("x")
+    (tmp_path / "details").mkdir()
+    (tmp_path / "details" / "stale.html").write_text("x")
     assert render.write(factory.small_run(), tmp_path) == tmp_path / "index.html"
     render.write(factory.small_run(), tmp_path)
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"runs", "cells", "locks", "index.html", "latest.json", "latest.csv", "summary.md"}
+    assert names == {"runs", "cells", "details", "locks", "index.html", "latest.json", "latest.csv", "summary.md"}
     assert not (tmp_path / "cells" / "9.9").exists()
+    assert not (tmp_path / "details" / "stale.html").exists()
     assert (tmp_path / "runs" / "kept").read_text() == "x"
 
 

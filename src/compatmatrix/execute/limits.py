@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from compatmatrix.classify import How
 from compatmatrix.execute.processes import tree_memory
+from compatmatrix.records import How
 
 
 @dataclass(frozen=True, kw_only=True)

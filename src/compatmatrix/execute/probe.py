@@ -9,11 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from compatmatrix.classify import Ended, How
 from compatmatrix.errors import EnvironmentFailure
 from compatmatrix.execute.limits import Limits, Watch
 from compatmatrix.execute.pipe import Zygote
 from compatmatrix.execute.records import RecordError, read_json, read_log, read_record
+from compatmatrix.records import Ended, How
 from compatmatrix.results import EnvReason
 
 _POLL = 0.05

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from compatmatrix.report import frame
+from compatmatrix.report.beside import detail_file
 from compatmatrix.report.display import NEWS, NEWS_MEANING, OUTCOMES, Mark, plural
 from compatmatrix.report.lookup import Lookup, anchor, chips, family_anchor
 from compatmatrix.report.views import Answer, FamilyAnswers, Figure, Meaning, NewsCell, NewsGroup, NewsItem, Segment
@@ -16,6 +17,9 @@ PARTLY = Mark("◐", "partly", "partly")
 BROKEN = Mark("✗", "broken", "fail")
 UNSUPPORTED = Mark("–", "unsupported", "unsupported")
 UNKNOWN = Mark("?", "unknown", "unknown")
+
+TOLD = 4
+"""Cells with news that are named for one scenario and version; the others are counted."""
 
 
 def headline(look: Lookup) -> tuple[str, str]:
@@ -132,14 +136,20 @@ def news(look: Lookup) -> tuple[NewsGroup, ...]:
 
 def _items(look: Lookup, kind: News) -> tuple[NewsItem, ...]:
     found = [
-        (scenario, version, cell, variant.label)
+        (scenario.id, version, cell, variant.label)
         for scenario in look.run.scenarios
         for version in look.versions
         for cell, variant in zip(scenario.cells, scenario.variants, strict=True)
         if look.news(version, cell) is kind
     ]
     return tuple(
-        NewsItem(scenario.id, scenario.title, version, _news_cells(look, version, [entry[2:] for entry in group]))
+        NewsItem(
+            scenario,
+            detail_file(scenario),
+            version,
+            _news_cells(look, version, [entry[2:] for entry in group[:TOLD]]),
+            max(len(group) - TOLD, 0),
+        )
         for (scenario, version), group in (
             (key, list(entries)) for key, entries in groupby(found, key=lambda entry: entry[:2])
         )

@@ -1,4 +1,4 @@
-"""The files beside the page: what a cell has to tell in full, and each column's lock. Pure: names and texts."""
+"""The files beside the page: names of the details, and texts of cells and locks. Pure."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import re
 
 from compatmatrix.report.display import duration, moment, number, size
 from compatmatrix.report.lookup import repro
-from compatmatrix.results import CellResult, Column, Outcome, Run
+from compatmatrix.results import CellResult, Column, Run
 from compatmatrix.text import clean, one_line
 
-_SILENT = frozenset({Outcome.ENV_FAIL, Outcome.NOT_RUN, Outcome.SKIPPED, Outcome.PASS})
+_PLAIN_ID = re.compile(r"[a-z0-9-]+/[a-z0-9-]+")
 _FIELD_LIMIT = 200_000
 
 
@@ -21,9 +21,15 @@ def slug(text: str) -> str:
     return safe if safe == text else f"{safe or 'x'}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
+def detail_file(scenario: str) -> str:
+    """Path of the page with the details of a scenario's cells, relative to the page."""
+    name = scenario.replace("/", ".") if _PLAIN_ID.fullmatch(scenario) else slug(scenario)
+    return f"details/{name}.html"
+
+
 def has_more_to_tell(row: CellResult) -> bool:
-    """Whether a cell gets a file of its own; most passing cells do not."""
-    return row.failure is not None or row.flaky or row.outcome not in _SILENT
+    """Whether a cell gets a text of its own, with its log and steps; of the others the details tell everything."""
+    return row.outcome.red or row.flaky
 
 
 def cell_file(row: CellResult) -> str:

@@ -5,21 +5,33 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from compatmatrix.report.beside import cell_file
+from compatmatrix.report.beside import cell_file, detail_file
 from compatmatrix.report.display import OUTCOMES
-from compatmatrix.report.lookup import Lookup, anchor, cause_anchor, cause_key, chips, news_chips, scenario_anchor
+from compatmatrix.report.lookup import (
+    Lookup,
+    anchor,
+    cause_anchor,
+    cause_key,
+    chips,
+    known_anchor,
+    news_chips,
+    scenario_anchor,
+)
 from compatmatrix.report.views import Cause, Cure, Hit, Known, Place
 from compatmatrix.results import CellResult, News
-from compatmatrix.text import clean, one_line
+from compatmatrix.text import clean, cut, one_line
 
 FRAMES = 4
 PLACES = 16
 """Scenarios listed for one cause; the others are counted."""
 
-TRACEBACK = 4_000
-"""Characters of one sample traceback in the page; the whole is in the cell's file."""
+LINES = 12
+"""Last lines of one sample traceback in the page; the whole is in the details of its cell."""
 
-TRACEBACKS = 120_000
+TRACEBACK = 2_000
+"""Characters of these lines."""
+
+TRACEBACKS = 100_000
 """Characters of all sample tracebacks together: the page must stay below a megabyte."""
 
 
@@ -54,7 +66,7 @@ def _cause(look: Lookup, rows: Sequence[CellResult], room: int) -> Cause:
     news = Counter(look.news(row.version, row.cell) for row in rows)
     sample = next((row for row in rows if row.failure and row.failure.traceback), first)
     failure = sample.failure
-    text = clean(failure.traceback, limit=TRACEBACK) if failure else ""
+    text = _end(failure.traceback) if failure else ""
     notes = {look.known(row.version, row.cell) for row in rows} - {""}
     return Cause(
         anchor=cause_anchor(first),
@@ -70,6 +82,7 @@ def _cause(look: Lookup, rows: Sequence[CellResult], room: int) -> Cause:
         where=_where(sample),
         traceback=text if len(text) <= room else "",
         sample=anchor(sample.cell, sample.version),
+        sample_page=detail_file(look.scenario_of[sample.cell].id),
         sample_file=cell_file(sample),
     )
 
@@ -81,6 +94,7 @@ def _places(look: Lookup, rows: Sequence[CellResult]) -> tuple[Place, ...]:
     return tuple(
         Place(
             scenario,
+            detail_file(scenario),
             tuple(Hit(version, anchor(hit[0].cell, version), len(hit)) for version, hit in _in_order(look, hits)),
         )
         for scenario, hits in list(groups.items())[:PLACES]
@@ -89,6 +103,13 @@ def _places(look: Lookup, rows: Sequence[CellResult]) -> tuple[Place, ...]:
 
 def _in_order(look: Lookup, hits: Mapping[str, list[CellResult]]) -> list[tuple[str, list[CellResult]]]:
     return [(version, hits[version]) for version in look.versions if version in hits]
+
+
+def _end(traceback: str) -> str:
+    """The last lines of a traceback: where it came from is in the details."""
+    lines = clean(traceback).rstrip().splitlines()
+    kept = lines[-LINES:] if len(lines) > LINES + 1 else lines
+    return cut("\n".join([f"… {len(lines) - len(kept)} lines", *kept] if kept != lines else kept), TRACEBACK)
 
 
 def _where(row: CellResult) -> str:
@@ -103,9 +124,12 @@ def known(look: Lookup, issue: str, versions: Sequence[str]) -> Known:
     """A ledger entry, with what its cures did in the versions concerned."""
     note = look.ledger.get(issue)
     if note is None:
-        return Known(issue, issue, "This issue is not in the ledger that the report was made with.", (), ())
+        return Known(
+            issue, known_anchor(issue), issue, "This issue is not in the ledger that the report was made with.", (), ()
+        )
     return Known(
         id=issue,
+        anchor=known_anchor(issue),
         title=one_line(note.title, 200) or issue,
         cause=clean(note.cause, limit=1000),
         links=tuple(link for link in note.links if link.startswith("https://")),

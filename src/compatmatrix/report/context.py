@@ -6,12 +6,12 @@ The same run gives the same context, byte for byte; every time in it comes from 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 
 from compatmatrix.report import answers
-from compatmatrix.report.beside import lock_file
+from compatmatrix.report.beside import detail_file, lock_file
 from compatmatrix.report.causes import causes
-from compatmatrix.report.details import detail, uneventful
+from compatmatrix.report.details import details, known_issues
 from compatmatrix.report.display import OUTCOMES, age, duration, moment, size, utc
 from compatmatrix.report.lookup import Lookup, anchor, chips, column_anchor, family_anchor, news_chips, scenario_anchor
 from compatmatrix.report.views import CellView, ColumnView, FamilyView, LedgerNote, Page, RowView, ScenarioView, Sum
@@ -21,18 +21,13 @@ from compatmatrix.text import clean, one_line
 __all__ = ["LedgerNote", "Page", "build"]
 
 
-def build(
-    run: Run, *, before: Run | None = None, ledger: Mapping[str, LedgerNote] | None = None, brief: bool = False
-) -> Page:
-    """The page of a run.
+def build(run: Run, *, before: Run | None = None, ledger: Mapping[str, LedgerNote] | None = None) -> Page:
+    """The page of a run, and the details of each of its scenarios.
 
     ``before`` is the run that the news was judged against (its outcomes are shown beside the news);
-    ``ledger`` maps the ids in ``run.known`` to what is known. A ``brief`` page has no drill-down for cells
-    that pass everywhere in the same way: for runs that are too large for one page.
+    ``ledger`` maps the ids in ``run.known`` to what is known.
     """
     look = Lookup(run, before, ledger or {})
-    cells = [(scenario, cell) for scenario in run.scenarios for cell in scenario.cells]
-    untold = {cell for _, cell in cells if uneventful(look, cell)} if brief else set()
     headline, tone = answers.headline(look)
     outcomes, news_legend = answers.legend(look)
     return Page(
@@ -50,8 +45,7 @@ def build(
         news=answers.news(look),
         causes=causes(look),
         columns=tuple(_column(look, column) for column in run.columns),
-        families=tuple(_family(look, family, untold) for family in look.families),
-        details=tuple(detail(look, scenario, cell, brief=brief) for scenario, cell in cells if cell not in untold),
+        families=tuple(_family(look, family) for family in look.families),
         outcomes=outcomes,
         news_legend=news_legend,
     )
@@ -66,17 +60,17 @@ def _machine(run: Run) -> str:
 # -- the table
 
 
-def _family(look: Lookup, family: str, untold: Set[str]) -> FamilyView:
+def _family(look: Lookup, family: str) -> FamilyView:
     scenarios = [scenario for scenario in look.run.scenarios if scenario.family == family]
-    return FamilyView(family, family_anchor(family), tuple(_scenario(look, scenario, untold) for scenario in scenarios))
+    return FamilyView(family, family_anchor(family), tuple(_scenario(look, scenario) for scenario in scenarios))
 
 
-def _scenario(look: Lookup, scenario: Scenario, untold: Set[str]) -> ScenarioView:
+def _scenario(look: Lookup, scenario: Scenario) -> ScenarioView:
     rows = tuple(
         RowView(
             label=variant.label,
-            anchor=anchor(f"row:{cell}"),
-            cells=tuple(_cell(look, version, cell, cell not in untold) for version in look.versions),
+            anchor=anchor(cell),
+            cells=tuple(_cell(look, version, cell) for version in look.versions),
         )
         for cell, variant in zip(scenario.cells, scenario.variants, strict=True)
     )
@@ -84,6 +78,7 @@ def _scenario(look: Lookup, scenario: Scenario, untold: Set[str]) -> ScenarioVie
         id=scenario.id,
         name=scenario.id.removeprefix(f"{scenario.family}/"),
         anchor=scenario_anchor(scenario.id),
+        page=detail_file(scenario.id),
         title=one_line(scenario.title, 200),
         doc=clean(scenario.doc, limit=1500).strip(),
         where=f"{scenario.file}:{scenario.line}" if scenario.file else "",
@@ -91,12 +86,14 @@ def _scenario(look: Lookup, scenario: Scenario, untold: Set[str]) -> ScenarioVie
         cures=tuple(one_line(cure, 80) for cure in scenario.cures),
         sums=tuple(_sum(look, scenario, version) for version in look.versions),
         rows=rows,
+        details=details(look, scenario),
+        known=known_issues(look, scenario),
     )
 
 
-def _cell(look: Lookup, version: str, cell: str, told: bool) -> CellView:
+def _cell(look: Lookup, version: str, cell: str) -> CellView:
     row = look.row(version, cell)
-    return CellView(anchor(cell, version), OUTCOMES[row.outcome], look.news_mark(version, cell), row.flaky, told)
+    return CellView(anchor(cell, version), OUTCOMES[row.outcome], look.news_mark(version, cell), row.flaky)
 
 
 def _sum(look: Lookup, scenario: Scenario, version: str) -> Sum:

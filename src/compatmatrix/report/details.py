@@ -1,4 +1,4 @@
-"""One cell id across all versions: what each did, told once where several did the same. Pure."""
+"""The cells of a scenario across all versions: what each did, told once where several did the same. Pure."""
 
 from __future__ import annotations
 
@@ -7,52 +7,84 @@ import re
 from collections.abc import Iterator, Sequence
 
 from compatmatrix.report.beside import cell_file
+from compatmatrix.report.causes import known
 from compatmatrix.report.display import OUTCOMES, duration, number, plural, share, size, value
 from compatmatrix.report.frame import closest
-from compatmatrix.report.lookup import Lookup, anchor, cause_anchor, repro
-from compatmatrix.report.views import CheckView, Detail, DetailRow, Finding
+from compatmatrix.report.lookup import Lookup, anchor, cause_anchor, known_anchor, repro
+from compatmatrix.report.views import CheckView, Detail, DetailRow, Finding, Known
 from compatmatrix.results import CellResult, Outcome, Scenario
 from compatmatrix.text import clean, cut, one_line
 
-CHECKS = 6
-WARNINGS = 3
-FACTS = 8
-FACTS_ALONE = 5
-WARNING = 160
-MESSAGE = 500
-"""How much of each stands in the page; the whole is in the cell's file."""
+CHECKS = 20
+WARNINGS = 8
+FACTS = 24
+FACTS_ALONE = 10
+WARNING = 300
+MESSAGE = 2_000
+TRACEBACK = 20_000
+"""How much of each stands in the page; all of it is in ``latest.json`` and, for red cells, in the cell's file."""
+
+TRACEBACKS = 400_000
+"""Characters of all tracebacks of one scenario; what does not fit is in the cells' files only."""
 
 _NUMBERED = re.compile(r"(?<=\.)\d+(?=\.)")
 
 
-def detail(look: Lookup, scenario: Scenario, cell: str, *, brief: bool = False) -> Detail:
-    """The drill-down of a cell; a brief one names facts only where versions differ in them."""
-    rows = [look.row(version, cell) for version in look.versions]
-    letters = _letters(look, rows)
-    facts, more = _facts(rows, letters)
-    if brief and len(set(letters.values())) < 2:
-        facts, more = (), 0
-    worst = max(reversed(rows), key=lambda row: row.outcome.red * row.outcome.severity)
-    return Detail(
-        cell=cell,
-        anchor=anchor(cell),
-        title=one_line(scenario.title, 200),
-        rows=_rows(look, rows, letters),
-        findings=_findings(look, rows),
-        letters=tuple(dict.fromkeys(letters.values())),
-        behaviours=facts,
-        more_behaviours=more,
-        repro=repro(worst.version, cell),
+class _Tracebacks:
+    """The tracebacks of one page: each stands there once, and all together are bounded."""
+
+    def __init__(self) -> None:
+        self._room = TRACEBACKS
+        self._cells: dict[str, str] = {}
+
+    def place(self, row: CellResult) -> tuple[str, str]:
+        """The traceback to show for a result, or else the cell that shows the same one already."""
+        text = clean(row.failure.traceback, limit=TRACEBACK).rstrip() if row.failure else ""
+        if not text or text in self._cells:
+            return "", self._cells.get(text, "")
+        if len(text) > self._room:
+            return "", ""
+        self._room -= len(text)
+        self._cells[text] = row.cell
+        return text, ""
+
+
+def details(look: Lookup, scenario: Scenario) -> tuple[Detail, ...]:
+    """The drill-down of every cell of a scenario."""
+    tracebacks = _Tracebacks()
+    return tuple(_detail(look, cell, tracebacks) for cell in scenario.cells)
+
+
+def known_issues(look: Lookup, scenario: Scenario) -> tuple[Known, ...]:
+    """The known issues that explain cells of a scenario, in the order in which they appear."""
+    found: dict[str, dict[str, None]] = {}
+    for cell in scenario.cells:
+        for version in look.versions:
+            if issue := look.known(version, cell):
+                found.setdefault(issue, {})[version] = None
+    return tuple(
+        known(look, issue, [version for version in look.versions if version in seen]) for issue, seen in found.items()
     )
 
 
-def uneventful(look: Lookup, cell: str) -> bool:
-    """Whether a cell passes everywhere (where there is an environment), in one way and without news."""
+def _detail(look: Lookup, cell: str, tracebacks: _Tracebacks) -> Detail:
     rows = [look.row(version, cell) for version in look.versions]
-    passed = [row for row in rows if row.outcome is Outcome.PASS]
-    quiet = all(row.outcome in (Outcome.PASS, Outcome.ENV_FAIL) and not row.flaky for row in rows)
-    same = len({look.digest(row) for row in passed}) <= 1
-    return quiet and same and not any(look.news_mark(version, cell) for version in look.versions)
+    letters = _letters(look, rows)
+    facts, more = _facts(rows, letters)
+    again = [row.version for row in rows if row.outcome.red] or [row.version for row in rows[:1]]
+    return Detail(
+        cell=cell,
+        anchor=anchor(cell),
+        rows=_rows(look, rows, letters),
+        findings=_findings(look, rows, tracebacks),
+        letters=tuple(
+            (letter, tuple(version for version, own in letters.items() if own == letter))
+            for letter in dict.fromkeys(letters.values())
+        ),
+        behaviours=facts,
+        more_behaviours=more,
+        repro=repro(",".join(again), cell),
+    )
 
 
 def _rows(look: Lookup, rows: Sequence[CellResult], letters: dict[str, str]) -> tuple[DetailRow, ...]:
@@ -100,13 +132,13 @@ def _range(ordered: Sequence[str]) -> str:
 # -- what there is to tell
 
 
-def _findings(look: Lookup, rows: Sequence[CellResult]) -> tuple[Finding, ...]:
+def _findings(look: Lookup, rows: Sequence[CellResult], tracebacks: _Tracebacks) -> tuple[Finding, ...]:
     groups: dict[str, list[CellResult]] = {}
     for row in rows:
         if row.outcome is Outcome.ENV_FAIL or (row.outcome is Outcome.PASS and not row.flaky):
             continue  # the column tells why there is no environment; a pass has nothing more to tell
         groups.setdefault(_story(look, row), []).append(row)
-    return tuple(_finding(look, group) for group in groups.values())
+    return tuple(_finding(look, group, tracebacks) for group in groups.values())
 
 
 def _story(look: Lookup, row: CellResult) -> str:
@@ -118,10 +150,12 @@ def _story(look: Lookup, row: CellResult) -> str:
     return json.dumps(facts, default=str)
 
 
-def _finding(look: Lookup, rows: Sequence[CellResult]) -> Finding:
+def _finding(look: Lookup, rows: Sequence[CellResult], tracebacks: _Tracebacks) -> Finding:
     row = rows[0]
     failure = row.failure
     failing = [check for check in row.checks if not check.holds]
+    traceback, traceback_in = tracebacks.place(row)
+    issue = look.known(row.version, row.cell)
     reason, message = one_line(row.reason, 400), clean(failure.message, limit=MESSAGE) if failure else ""
     return Finding(
         versions=tuple((each.version, cell_file(each)) for each in rows),
@@ -129,6 +163,8 @@ def _finding(look: Lookup, rows: Sequence[CellResult]) -> Finding:
         reason="" if failure and one_line(message, 80)[:60] in reason else reason,
         exception=one_line(failure.type.removeprefix("builtins."), 120) if failure else "",
         message=message,
+        traceback=traceback,
+        traceback_in=traceback_in,
         checks=tuple(
             CheckView(one_line(check.name, 120), number(check.measured), number(check.limit), one_line(check.detail))
             for check in failing[:CHECKS]
@@ -136,7 +172,8 @@ def _finding(look: Lookup, rows: Sequence[CellResult]) -> Finding:
         more_checks=max(len(failing) - CHECKS, 0),
         warnings=_warnings(row),
         cause=cause_anchor(row) if row.outcome.red else "",
-        known=look.known(row.version, row.cell),
+        known=issue,
+        known_anchor=known_anchor(issue) if issue else "",
     )
 
 

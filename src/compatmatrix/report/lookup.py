@@ -112,6 +112,11 @@ def family_anchor(family: str) -> str:
     return anchor(f"family:{family}")
 
 
+def known_anchor(issue: str) -> str:
+    """The element that tells of a known issue, in the details of a scenario."""
+    return anchor(f"known:{issue}")
+
+
 def cause_key(row: CellResult) -> tuple[Outcome, str]:
     """What makes two red cells fail alike."""
     return row.outcome, row.signature or row.reason
@@ -124,5 +129,5 @@ def cause_anchor(row: CellResult) -> str:
 
 
 def repro(version: str, cell: str) -> str:
-    """The one command that runs this cell again."""
+    """The one command that runs this cell again; ``version`` may be several, with commas between them."""
     return f"compatmatrix run --versions {shlex.quote(version)} --fresh {shlex.quote(cell)}"

@@ -1,7 +1,8 @@
 """The page and what lies beside it, as files: jinja2 here, and nowhere else.
 
-The page is one self-contained file: its style and its script are inlined and named by their hashes
-in a content security policy that allows nothing else. All text is escaped by autoescape.
+Each page is one self-contained file: its style and its script are inlined and named by their hashes
+in a content security policy that allows nothing else. All text is escaped by autoescape. The details of
+the cells are pages of their own, one for each scenario, so that the first page stays below a megabyte.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ from compatmatrix.report.markdown import summary
 from compatmatrix.results import Run
 
 PAGE = "index.html"
-LIMIT = 1_000_000
-"""Bytes above which the page leaves out what is least worth telling."""
+FOLDERS = ("cells", "details", "locks")
+"""Folders that belong to a report as a whole: publishing a report replaces them."""
 
 
-def render(page: Page) -> str:
-    """The page as HTML; the same page gives the same bytes."""
+def pages(page: Page) -> dict[str, str]:
+    """The details of each scenario and, last, the page, as HTML; the same page gives the same bytes."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("compatmatrix.report"),
         autoescape=True,
@@ -42,30 +43,28 @@ def render(page: Page) -> str:
     )
     environment.filters["fragment"] = _fragment
     environment.filters["breakable"] = _breakable
-    css, js = _asset("page.css"), _asset("page.js")
-    return environment.get_template("index.html.j2").render(
-        page=page,
-        # They are this project's own files, without user text; the hashes keep everything else from running.
-        css=Markup(css),  # noqa: S704
-        js=Markup(js),  # noqa: S704
-        csp="; ".join(
-            (
-                "default-src 'none'",
-                f"style-src {_source(css)}",
-                f"script-src {_source(js)}",
-                "base-uri 'none'",
-                "form-action 'none'",
-            )
-        ),
-    )
+    common = _asset("common.css")
+    details, index = environment.get_template("details.html.j2"), environment.get_template("index.html.j2")
+    texts, inlined = {}, _inlined(common + _asset("details.css"))
+    scenarios = page.scenarios
+    for before, scenario, after in zip((None, *scenarios), scenarios, (*scenarios[1:], None), strict=False):
+        texts[scenario.page] = details.render(page=page, scenario=scenario, before=before, after=after, **inlined)
+    texts[PAGE] = index.render(page=page, **_inlined(common + _asset("index.css"), _asset("index.js")))
+    return texts
+
+
+def _inlined(css: str, js: str = "") -> dict[str, str]:
+    """What a page inlines, and the policy that allows this and nothing else."""
+    policy = ["default-src 'none'", f"style-src {_source(css)}", "base-uri 'none'", "form-action 'none'"]
+    if js:
+        policy.insert(2, f"script-src {_source(js)}")
+    # They are this project's own files, without user text; the hashes keep everything else from running.
+    return {"css": Markup(css), "js": Markup(js), "csp": "; ".join(policy)}  # noqa: S704
 
 
 def files(run: Run, *, before: Run | None = None, ledger: Mapping[str, LedgerNote] | None = None) -> dict[str, str]:
     """Every file of a report: path relative to its directory -> text."""
     page = build(run, before=before, ledger=ledger)
-    html = render(page)
-    if len(html.encode()) > LIMIT:
-        html = render(build(run, before=before, ledger=ledger, brief=True))
     columns = {column.version: column for column in run.columns}
     texts = {beside.lock_file(column): beside.lock_text(column) for column in run.columns if column.lock}
     for row in run.results:
@@ -75,8 +74,7 @@ def files(run: Run, *, before: Run | None = None, ledger: Mapping[str, LedgerNot
     texts["latest.csv"] = frame.to_csv(run)
     texts["latest.json"] = run.to_json() + "\n"
     texts["summary.md"] = summary(page)
-    texts[PAGE] = html
-    return texts
+    return texts | pages(page)
 
 
 def write(
@@ -84,8 +82,8 @@ def write(
 ) -> Path:
     """Render a run into a directory, and return the page's path. Other files there are left alone.
 
-    Everything is written to a temporary sibling first; then ``cells/`` and ``locks/`` are exchanged and
-    the page is replaced last, so that a page never speaks of files that are not there.
+    Everything is written to a temporary sibling first; then the :data:`FOLDERS` are exchanged and the
+    page is replaced last, so that a page never speaks of files that are not there.
     Raises :class:`StorageError` where the directory cannot be written.
     """
     texts = files(run, before=before, ledger=ledger)
@@ -108,7 +106,7 @@ def _publish(texts: Mapping[str, str], staging: Path, directory: Path) -> None:
         target = new / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(text.encode("utf-8", "replace"))
-    for folder in ("cells", "locks"):
+    for folder in FOLDERS:
         if (directory / folder).exists():
             shutil.move(directory / folder, old / folder)
         if (new / folder).exists():

@@ -81,12 +81,16 @@ class NewsCell:
 
 @dataclass(frozen=True)
 class NewsItem:
-    """Cells of one scenario in one version that share their news."""
+    """Cells of one scenario in one version that share their news: the first of them, and how many more.
+
+    ``page`` has the details of all of them.
+    """
 
     scenario: str
-    title: str
+    page: str
     version: str
     cells: tuple[NewsCell, ...]
+    more: int
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,7 @@ class Known:
     """A known issue, with its cures looked up in this very run."""
 
     id: str
+    anchor: str
     title: str
     cause: str
     links: tuple[str, ...]
@@ -130,15 +135,19 @@ class Hit:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a cause shows: one scenario."""
+    """Where a cause shows: one scenario, and the page with its details."""
 
     scenario: str
+    page: str
     hits: tuple[Hit, ...]
 
 
 @dataclass(frozen=True)
 class Cause:
-    """Red cells that failed alike: one outcome and one signature. ``traceback`` is one cell's, as a sample."""
+    """Red cells that failed alike: one outcome and one signature.
+
+    ``traceback`` is the end of one cell's, as a sample.
+    """
 
     anchor: str
     mark: Mark
@@ -153,6 +162,7 @@ class Cause:
     where: str
     traceback: str
     sample: str
+    sample_page: str
     sample_file: str
 
 
@@ -171,6 +181,8 @@ class Finding:
     """What one cell has to tell, for all versions in which it tells the same.
 
     ``versions`` are pairs of a version and the path of the cell's file, empty where there is none.
+    ``traceback`` is that of the first version; where an earlier cell of the same page has the same one, it is
+    empty and ``traceback_in`` is that cell.
     """
 
     versions: tuple[tuple[str, str], ...]
@@ -178,11 +190,14 @@ class Finding:
     reason: str
     exception: str
     message: str
+    traceback: str
+    traceback_in: str
     checks: tuple[CheckView, ...]
     more_checks: int
     warnings: tuple[str, ...]
     cause: str
     known: str
+    known_anchor: str
 
 
 @dataclass(frozen=True)
@@ -206,14 +221,13 @@ class DetailRow:
 
 @dataclass(frozen=True)
 class Detail:
-    """One cell id across all versions."""
+    """One cell id across all versions. ``letters`` are the behaviours, each with the versions that behave so."""
 
     cell: str
     anchor: str
-    title: str
     rows: tuple[DetailRow, ...]
     findings: tuple[Finding, ...]
-    letters: tuple[str, ...]
+    letters: tuple[tuple[str, tuple[str, ...]], ...]
     behaviours: tuple[tuple[str, tuple[str, ...]], ...]
     more_behaviours: int
     repro: str
@@ -221,13 +235,12 @@ class Detail:
 
 @dataclass(frozen=True)
 class CellView:
-    """One cell of the table. ``told``: there is a drill-down to go to."""
+    """One cell of the table; ``anchor`` is in the details of its scenario."""
 
     anchor: str
     mark: Mark
     news: Mark | None
     flaky: bool
-    told: bool
 
 
 @dataclass(frozen=True)
@@ -249,11 +262,15 @@ class Sum:
 
 @dataclass(frozen=True)
 class ScenarioView:
-    """A scenario: its sums per version, and its variants folded under it."""
+    """A scenario: its sums per version, and its variants folded under it.
+
+    ``page`` is the file with the ``details`` of its cells, ``known`` the issues that explain some of them.
+    """
 
     id: str
     name: str
     anchor: str
+    page: str
     title: str
     doc: str
     where: str
@@ -261,6 +278,8 @@ class ScenarioView:
     cures: tuple[str, ...]
     sums: tuple[Sum, ...]
     rows: tuple[RowView, ...]
+    details: tuple[Detail, ...]
+    known: tuple[Known, ...]
 
 
 @dataclass(frozen=True)
@@ -305,7 +324,7 @@ class Meaning:
 
 @dataclass(frozen=True)
 class Page:
-    """The whole page."""
+    """The whole page, and the details beside it."""
 
     run: str
     finished: str
@@ -322,6 +341,10 @@ class Page:
     causes: tuple[Cause, ...]
     columns: tuple[ColumnView, ...]
     families: tuple[FamilyView, ...]
-    details: tuple[Detail, ...]
     outcomes: tuple[Meaning, ...]
     news_legend: tuple[Meaning, ...]
+
+    @property
+    def scenarios(self) -> tuple[ScenarioView, ...]:
+        """All scenarios, in the order of the table."""
+        return tuple(scenario for family in self.families for scenario in family.scenarios)

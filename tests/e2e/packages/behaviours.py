@@ -8,6 +8,7 @@ LOAD = {
     "1.0.4": "time.sleep(3600)",
     "1.0.5": "return len([bytearray(64 << 20) for _ in range(64)])",
     "1.0.6": "os._exit(3)",
+    "1.0.8": "return 7 if how == 'plain' else time.sleep(3600)",
     "1.0.7": "print('x' * 100_000_000); return 7",
 }
 TEMPLATE = '''\

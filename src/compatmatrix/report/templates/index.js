@@ -5,7 +5,7 @@
   const table = document.querySelector(".matrix");
   // The address is #ANCHOR?FILTERS; with no filters it is a plain anchor, which works without this script too.
   const FILTERS = /^(?:family|outcome|news|q)=/;
-  let state = { anchor: "", filters: new URLSearchParams() }, opened = null, from = null, quiet = false;
+  let state = { anchor: "", filters: new URLSearchParams() }, filled = false;
 
   const rows = [], bodies = [];
   for (const body of table.tBodies) {
@@ -14,7 +14,7 @@
     const about = (body.id.slice(9) + " " + body.querySelector(".t").textContent).toLowerCase();
     for (const tr of body.querySelectorAll("tr.v")) {
       const cells = [...tr.cells].slice(1).map((td) => ({ td, set: new Set(td.classList) }));
-      const row = { tr, cells, text: about + " " + tr.id.slice(4).toLowerCase() };
+      const row = { tr, cells, text: about + " " + tr.id.toLowerCase() };
       entry.rows.push(row); rows.push(row);
     }
     entry.about = about; bodies.push(entry);
@@ -90,63 +90,35 @@
     none.hidden = count > 0;
   };
 
-  // -- the drill-down
-  const linkOf = (anchor) => {
-    for (const link of table.querySelectorAll("td a")) if (link.getAttribute("href") === address(anchor, new URLSearchParams())) return link;
-    return null;
+  // -- what the address names: an element, or a cell, CELL@VERSION, whose details are in another page
+  const cellOf = (anchor) => {
+    const row = $(anchor.slice(0, Math.max(anchor.lastIndexOf("@"), 0)));
+    return row && [...row.querySelectorAll("td a")].find((link) => anchorOf(link) === anchor);
+  };
+  const anchorOf = (link) => {
+    const raw = link.getAttribute("href").split("#")[1] || "";
+    try { return decodeURIComponent(raw); } catch { return raw; }
   };
   const show = (anchor) => {
-    const target = anchor && $(anchor), panel = target && target.closest(".p");
-    for (const marked of document.querySelectorAll(".at")) marked.classList.remove("at");
-    if (opened && opened !== panel) opened.classList.remove("open");
-    const was = opened;
-    opened = panel || null;
-    if (panel) {
-      panel.classList.add("open");
-      if (target !== panel) target.classList.add("at");
-      const link = linkOf(anchor);
-      if (link) {
-        link.parentElement.classList.add("at");
-        const fold = link.closest("tbody").querySelector("details");
-        if (!link.closest("tbody").classList.contains("one")) fold.open = true;
-      }
-      if (!from && link) from = link;
-      for (const pre of panel.querySelectorAll(".cmd")) command(pre, target);
-      panel.querySelector("h3").focus({ preventScroll: true });
-      if (link && !was) link.scrollIntoView({ block: "nearest" });
-    } else {
-      if (was && from) from.focus({ preventScroll: true });
-      from = null;
-      const fold = target && (target.matches("details") ? target : target.matches(".s") && target.querySelector("details"));
-      if (fold) { fold.open = true; if (target.matches("details")) target.querySelector("summary").focus({ preventScroll: true }); }
-      if (target && state.filters.toString()) target.scrollIntoView();
+    for (const marked of table.querySelectorAll(".at")) marked.classList.remove("at");
+    const link = anchor && !$(anchor) && cellOf(anchor), target = link ? link.closest("tr") : anchor && $(anchor);
+    if (!target) return;
+    if (link) link.parentElement.classList.add("at");
+    if (target.matches(".v")) {
+      target.classList.add("at");
+      const body = target.closest("tbody");
+      if (!body.classList.contains("one")) body.querySelector("details").open = true;
     }
-  };
-  const command = (pre, target) => {
-    const version = target.matches("span") && target.textContent;
-    const name = pre.lastChild;  // the page names the worst version; say the one that was asked for
-    if (version && /^[\w.+-]+$/.test(version)) {
-      name.data = name.data.replace(/(--versions) \S+/, "$1 " + version);
-    }
-    copyable(pre);
-  };
-  const copyable = (pre) => {
-    if (!navigator.clipboard || pre.querySelector("button")) return;
-    const button = document.createElement("button");
-    button.type = "button"; button.textContent = "Copy";
-    button.addEventListener("click", () => navigator.clipboard.writeText(pre.lastChild.data).then(() => { button.textContent = "Copied"; }, () => { button.textContent = "Not allowed"; }));
-    pre.prepend(button);
-  };
-  const close = () => { go(""); };
-  const go = (anchor, push = true) => {
-    const next = address(anchor, state.filters), bare = next === "#";
-    history[push ? "pushState" : "replaceState"](null, "", bare ? location.pathname + location.search : next);
-    update();
+    const fold = target.matches("details") ? target : target.matches(".s") && target.querySelector("details");
+    if (fold) fold.open = true;
+    if (link) link.focus({ preventScroll: true });
+    if (link || target.matches(".v")) target.scrollIntoView({ block: "center" });
+    else if (fold || state.filters.toString()) target.scrollIntoView();
   };
   const update = () => {
     const before = state.filters.toString();
     state = parse();
-    if (state.filters.toString() !== before || quiet === false) { fill(state.filters); apply(state.filters); quiet = true; }
+    if (state.filters.toString() !== before || !filled) { fill(state.filters); apply(state.filters); filled = true; }
     show(state.anchor);
   };
 
@@ -162,22 +134,20 @@
     unfold.textContent = open ? "Fold all" : "Unfold all";
   });
   document.addEventListener("click", (event) => {
-    const link = event.target.closest && event.target.closest('a[href^="#"]');
+    const link = event.target.closest && event.target.closest("a");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
-    if (link.matches(".x")) { event.preventDefault(); close(); return; }
-    let anchor = link.getAttribute("href").slice(1);
-    try { anchor = decodeURIComponent(anchor); } catch { /* as it is */ }
-    const target = $(anchor);
-    if (!target) return;
-    const panel = target.closest(".p");
-    if (panel && !link.closest(".p")) from = link;
-    if (panel || state.filters.toString()) {
-      event.preventDefault(); go(anchor);
-      if (!panel) target.scrollIntoView();
-    } else if (opened) { from = null; }
+    const href = link.getAttribute("href");
+    if (href.startsWith("#") && state.filters.toString() && $(anchorOf(link))) {
+      event.preventDefault();  // a plain anchor would drop the filters
+      history.pushState(null, "", address(anchorOf(link), state.filters));
+      update();
+    } else if (href.startsWith("details/")) {
+      // The way back leads to where one left: to the cell, or to the opened cause.
+      const fold = link.closest("details[id]"), anchor = link.closest("td") ? anchorOf(link) : fold ? fold.id : state.anchor;
+      history.replaceState(null, "", address(anchor, state.filters));
+    }
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && opened) { event.preventDefault(); close(); return; }
     const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
     const td = step && event.target.closest && event.target.closest(".matrix td");
     if (!td || event.altKey || event.ctrlKey || event.metaKey) return;
