@@ -6,7 +6,7 @@ value that the configuration asks for; and the outputs must be those of an indep
 """
 
 import math
-from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
 
 import torch
 
@@ -32,6 +32,7 @@ OPERATIONS_OUTSIDE = 5
 SUMS_PER_LAYER, SUMS_OUTSIDE, SUM_ROUNDINGS = 6, 1, 12
 #: Standard deviations: the largest of many thousand outputs must stay inside, and a layer may amplify what comes in.
 DEVIATIONS = 6
+MEAN_DEVIATIONS = 1.5
 
 
 def as_dtype(dtype: Union[str, torch.dtype]) -> torch.dtype:
@@ -65,6 +66,34 @@ def tolerance(dtype: Union[str, torch.dtype], layers: int, scale: float) -> floa
     if kind in (torch.float32, torch.float64):
         operations += SUM_ROUNDINGS * (SUMS_OUTSIDE + SUMS_PER_LAYER * layers)
     return DEVIATIONS * math.sqrt(operations) * float(torch.finfo(kind).eps) / 2 * scale
+
+
+def spread(dtype: Union[str, torch.dtype], layers: int, scale: float) -> float:
+    """The same for the root mean square of all errors, where ``scale`` is that of the outputs.
+
+    One standard deviation of the walk, and half as much again for what a layer amplifies. A wrong window or a
+    stale cache moves many outputs a little: in half precision their mean shows it where the largest does not.
+    """
+    return tolerance(dtype, layers, scale) * MEAN_DEVIATIONS / DEVIATIONS
+
+
+def agree(
+    cell: "Cell",
+    name: str,
+    observed: torch.Tensor,
+    expected: torch.Tensor,
+    dtype: Union[str, torch.dtype],
+    layers: int,
+) -> None:
+    """Check outputs against the reference's: the largest error, and the root mean square of all."""
+    cell.close(name, observed, expected, tolerance(dtype, layers, float(expected.abs().max())))
+    if not observed.is_meta and observed.shape == expected.shape:
+        error = observed.detach().cpu().to(torch.float64) - expected
+        cell.check(f"{name} mean", _rms(error), spread(dtype, layers, _rms(expected)))
+
+
+def _rms(values: torch.Tensor) -> float:
+    return float(values.square().mean().sqrt())
 
 
 def layers_of(model: torch.nn.Module) -> int:
@@ -103,6 +132,10 @@ def loaded(
     more = f"; and {len(problems) - 8} more" if len(problems) > 8 else ""
     cell.check(name, len(problems), 0, shown + more)
     buffers.check(cell, model, checkpoint.config)
+    generation = getattr(model, "generation_config", None)
+    if generation is not None:
+        # A wrong end token would stop a text early, and excuse it.
+        cell.equal("end tokens", _ids(generation.eos_token_id), _ids(checkpoint.config.get("eos_token_id")))
     cell.model(model)
 
 
@@ -161,9 +194,8 @@ def forward(
         observed = output(model(**_brought(inputs, model)))
     matters = slice(None) if attention_mask is None else attention_mask.bool()
     wanted = expected[matters]
-    limit = tolerance(dtype, layers_of(model), float(wanted.abs().max()))
     shown = observed if observed.is_meta or observed.shape != expected.shape else observed.cpu()[matters]
-    cell.close(name, shown, wanted, limit)
+    agree(cell, name, shown, wanted, dtype, layers_of(model))
     return observed
 
 
@@ -185,7 +217,7 @@ def generate(
 
     Tokens alone would not do: a cache that keeps one token too many often leaves the best token the best, and
     rounding may choose between two. So the reference computes, without a cache, the logits over what was
-    really written: the scores must be those, and each token the reference's best, both within rounding.
+    really written: the scores must be those within rounding, and each token the best by the scores.
 
     Args:
         input_ids: the prompts (batch, length), padded on the left.
@@ -219,16 +251,18 @@ def generate(
     going = ends.cumsum(dim=1) - ends.long() == 0  # up to and with a row's end token
     cell.equal(f"{label} length", scores.shape[1] == new_tokens or bool(ends.any(dim=1).all()), True)
     expected = _over(reference, torch.cat([input_ids, chosen], dim=1), attention_mask, scores.shape[1])
-    limit = tolerance(dtype, layers or layers_of(model), float(expected.abs().max()))
     shown, wanted = (scores[going], expected[going]) if scores.shape == expected.shape else (scores, expected)
-    cell.close(f"{label} scores", shown, wanted, limit)
-    cell.check(f"{label} tokens", regret(expected, chosen, going), 2 * limit)
+    agree(cell, f"{label} scores", shown, wanted, dtype, layers or layers_of(model))
+    cell.check(f"{label} tokens", regret(scores, chosen, going), 0)
+
+
+def _ids(eos: Union[int, Sequence[int], None]) -> List[int]:
+    return [] if eos is None else [eos] if isinstance(eos, int) else sorted(eos)
 
 
 def _ends(ids: torch.Tensor, eos: Union[int, Sequence[int], None]) -> torch.Tensor:
     """Where a token is an end token: (batch, length), bool."""
-    known = [] if eos is None else [eos] if isinstance(eos, int) else list(eos)
-    return torch.isin(ids, torch.tensor(known, dtype=ids.dtype))
+    return torch.isin(ids, torch.tensor(_ids(eos), dtype=ids.dtype))
 
 
 def _over(
@@ -242,13 +276,13 @@ def _over(
     return reference(ids, **given)[:, -new - 1 : -1]
 
 
-def regret(expected: torch.Tensor, chosen: torch.Tensor, going: torch.Tensor) -> float:
-    """How much better, at worst, the reference's best token was than the one that was written.
+def regret(scores: torch.Tensor, chosen: torch.Tensor, going: torch.Tensor) -> float:
+    """How much better, at worst, the best token was than the one that was written.
 
     Args:
-        expected: (batch, steps, vocab), the reference's logits over what was written.
+        scores: (batch, steps, vocab).
         chosen: (batch, steps), the tokens.
         going: (batch, steps), false where a row had ended before.
     """
-    taken = expected.gather(-1, chosen[..., None])[..., 0]
-    return float((expected.max(dim=-1).values - taken)[going].max())
+    taken = scores.gather(-1, chosen[..., None])[..., 0]
+    return float((scores.max(dim=-1).values - taken)[going].max())

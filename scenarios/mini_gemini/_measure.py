@@ -60,8 +60,8 @@ def forward(cell: Cell, model: Any, made: MiniGemini, dtype: torch.dtype = torch
         view = images[row : row + 1].to(dtype), images_aux[row : row + 1].to(dtype)
         expected = _reference(rounded, *view)(ids[row : row + 1][:, mask[row].bool()])
         lengths.append(expected.shape[1])
-        limit = _tolerance(model, dtype, expected)
-        cell.close(f"forward {row}", observed[row : row + 1, : lengths[-1]], expected, limit)
+        seen = observed[row : row + 1, : lengths[-1]]
+        verify.agree(cell, f"forward {row}", seen, expected, dtype, verify.layers_of(model) + _VISION_LAYERS)
     cell.equal("length", observed.shape[1], max(lengths))
 
 
@@ -103,7 +103,3 @@ def parameter_bytes(model: Any) -> int:
 
 def _reference(made: MiniGemini, images: Tensor, images_aux: Tensor) -> Any:
     return mini_gemini.logits_function(made.checkpoint.config, made.checkpoint.tensors, made.towers, images, images_aux)
-
-
-def _tolerance(model: Any, dtype: torch.dtype, expected: Tensor) -> float:
-    return verify.tolerance(dtype, verify.layers_of(model) + _VISION_LAYERS, float(expected.abs().max()))
