@@ -115,7 +115,9 @@ def test_closed_descriptors_harm_nobody(probe: Probe) -> None:
 
 @pytest.mark.parametrize("isolation", ["fork", "spawn"])
 def test_a_killed_zygote_loses_one_cell(python: Path, tmp_path: Path, isolation: str) -> None:
-    with Probe(python, PROBE, [FAILING], tmp_path, isolation=isolation, environ={"COMPATPROBE_TEST": str(tmp_path)}) as probe:
+    with Probe(
+        python, PROBE, [FAILING], tmp_path, isolation=isolation, environ={"COMPATPROBE_TEST": str(tmp_path)}
+    ) as probe:
         ended = probe.run("ends/patricide", LIMITS)
         assert (ended.how, ended.record) == ("lost", None)
         assert started_with("COMPATPROBE_TEST", str(tmp_path)) == []

@@ -53,7 +53,9 @@ def test_an_import_that_hangs(tmp_path: Path) -> None:
     python = make_environment(tmp_path / "venv", accelerate="import time; time.sleep(1000)")
     with (
         pytest.raises(ProbeStartError, match="importing accelerate took more than 1 s"),
-        Probe(python, PROBE, [FAILING], tmp_path / "slot", start_timeout=1, environ={"COMPATPROBE_TEST": str(tmp_path)}),
+        Probe(
+            python, PROBE, [FAILING], tmp_path / "slot", start_timeout=1, environ={"COMPATPROBE_TEST": str(tmp_path)}
+        ),
     ):
         pass
     assert started_with("COMPATPROBE_TEST", str(tmp_path)) == []
