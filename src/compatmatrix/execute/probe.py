@@ -179,8 +179,9 @@ class Probe:
         seconds = time.monotonic() - watch.start
         out = self._workdir / "out"
         if watch.started:
-            log = read_log(out / "log", limits.log + _SPARE)
+            log = self._anywhere(read_log(out / "log", limits.log + _SPARE))
             record, problem = read_record(out / "record.json", cell)
+            record = self._anywhere(record)
         else:  # the files are those of the cell before
             log, record, problem = "", None, str(event.get("message", "it was never started"))
         return Ended(
@@ -201,6 +202,16 @@ class Probe:
         if event["event"] == "died":
             self.close()
         return how, event, watch
+
+    def _anywhere(self, facts: Any) -> Any:
+        """Facts without this probe's directory, which tells where a run was made and would differ from the next."""
+        if isinstance(facts, str):
+            return facts.replace(str(self._workdir.resolve()), "<tmp>").replace(str(self._workdir), "<tmp>")
+        if isinstance(facts, dict):
+            return {self._anywhere(key): self._anywhere(value) for key, value in facts.items()}
+        if isinstance(facts, list):
+            return [self._anywhere(value) for value in facts]
+        return facts
 
     def _start_again(self) -> Zygote:
         self.close()
