@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from compatmatrix import claims, loading, pipeline
+from compatmatrix import claims, loading, pipeline, verdicts
 from compatmatrix.claims import Answer, Claim, Claims
 from compatmatrix.errors import MatrixError, StorageError
 from compatmatrix.ledger import matches
@@ -39,7 +39,7 @@ def failed(label: str, signature: str = META, **more: Any) -> CellResult:
 
 
 def answer(condition: dict[str, Any], *rows: CellResult) -> Answer:
-    return claims.judge(claim(condition), run(*rows))["1.0"].answer
+    return verdicts.judge(claim(condition), run(*rows))["1.0"].answer
 
 
 PASS, RED = row("a[x]"), failed("a[y]")
@@ -106,7 +106,7 @@ def test_fixed_needs_an_earlier_failure(
     old, new = column("old", "4.9.0"), column("new", "4.10.0")
     rows = (before.model_copy(update={"version": "old"}), now.model_copy(update={"version": "new"}))
     measured = run(*rows, columns=(new, old) if newest_first else (old, new))
-    assert claims.judge(claim({"fixed": ["llama/a"], **SAYS}), measured)["new"].answer is expected
+    assert verdicts.judge(claim({"fixed": ["llama/a"], **SAYS}), measured)["new"].answer is expected
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_what_nothing_measures_is_not_tested() -> None:
     [({"works": ["llama/a"]}, HOLDS), ({"untested": "not here"}, UNTESTED), ({"silent": ["llama/a"]}, NOT)],
 )
 def test_a_claim_of_several_conditions_holds_where_all_do(second: dict[str, Any], expected: Answer) -> None:
-    verdict = claims.judge(claim({"works": ["llama/a"]}, second), run(PASS))["1.0"]
+    verdict = verdicts.judge(claim({"works": ["llama/a"]}, second), run(PASS))["1.0"]
     assert (verdict.answer, len(verdict.findings)) == (expected, 2)
 
 
@@ -199,7 +199,7 @@ def test_a_claim_of_several_conditions_holds_where_all_do(second: dict[str, Any]
 )
 def test_advice_does_harm_where_it_alone_makes_the_answer_wrong(rows: tuple[CellResult, ...], spoilt: int) -> None:
     harm = claims.Harm(cells=("llama/bad",), without=("llama/good",))
-    assert len(claims.harmed(harm, run(*rows), column())[0]) == spoilt
+    assert len(verdicts.harmed(harm, run(*rows), column())[0]) == spoilt
 
 
 def test_a_file_with_mistakes_tells_all_of_them(tmp_path: Path) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from compatmatrix import claims
-from compatmatrix.claims import Answer, Case, Claim, Claims, Finding, Number, Verdict
+from compatmatrix import verdicts
+from compatmatrix.claims import Answer, Case, Claim, Claims, Number
 from compatmatrix.report.markdown import code
 from compatmatrix.results import Column, Run
+from compatmatrix.verdicts import Finding, Verdict
 
 LABELS = 8
 """Cells of one scenario that are named one by one; where there are more, the rest is counted."""
@@ -37,7 +38,7 @@ tested by cells of the matrix, cures included; this page says what the cells sho
 
 def page(told: Claims, run: Run) -> str:
     """The whole page; the same claims and the same run give the same text."""
-    everything = {claim.id: claims.judge(claim, run) for case in told.cases for claim in case.claims}
+    everything = {claim.id: verdicts.judge(claim, run) for case in told.cases for claim in case.claims}
     parts = [_HEAD, _columns(run), _table(told, run, everything)]
     for number, case in enumerate(told.cases, start=1):
         parts += _case(number, case, run, everything)
@@ -146,7 +147,7 @@ def _harm(claim: Claim, run: Run) -> list[str]:
         return []
     shared: dict[str, list[str]] = {}
     for column in run.columns:
-        spoilt, followed = claims.harmed(claim.harm, run, column)
+        spoilt, followed = verdicts.harmed(claim.harm, run, column)
         if spoilt:
             cells = _cells([row.cell for row in spoilt], run)
             told = f"{len(spoilt)} of {followed} cells that follow it load and answer, wrongly ({cells})"
@@ -162,7 +163,7 @@ def _harm(claim: Claim, run: Run) -> list[str]:
 def _numbers(numbers: Sequence[Number], run: Run) -> str:
     lines = [_row(["measured", *(code(column.shows) for column in run.columns)]), _rule(run, 1)]
     lines += [
-        _row([number.says, *(_value(claims.values(number, run, column)) for column in run.columns)])
+        _row([number.says, *(_value(verdicts.values(number, run, column)) for column in run.columns)])
         for number in numbers
     ]
     return "\n".join(lines) + "\n"
