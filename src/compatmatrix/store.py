@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from filelock import FileLock
 from pydantic import ValidationError
 
 from compatmatrix.errors import StorageError
@@ -36,8 +37,10 @@ class Store:
         self.path = path
         with self._guard():
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=_BUSY_MILLISECONDS / 1000, isolation_level=None)
-            self._prepare()
+            # SQLite does not wait for others while it changes to WAL: two that open a new file at once would fail.
+            with FileLock(path.with_name(path.name + ".lock")):
+                self._db = sqlite3.connect(path, timeout=_BUSY_MILLISECONDS / 1000, isolation_level=None)
+                self._prepare()
 
     def _prepare(self) -> None:
         found = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -60,6 +63,8 @@ class Store:
             hint = "free disk space and run again: nothing that was stored is lost"
             if "malformed" in text or "not a database" in text:
                 hint = "move the file away and run again; reports that were published are not touched"
+            elif "locked" in text:
+                hint = "another run has held the store for long; run again: nothing that was stored is lost"
             elif "readonly" in text or "unable to open" in text:
                 hint = "make the directory writable, or name another file by --state"
             raise StorageError(f"{self.path}: {text}", hint=hint) from error

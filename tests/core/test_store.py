@@ -5,7 +5,9 @@ import os
 import signal
 import sqlite3
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,19 @@ def test_columns_in_parallel_lose_nothing(tmp_path: Path) -> None:
     assert [writer.exitcode for writer in writers] == [0] * 4
     with Store(path) as store:
         assert len(store.get(f"{name}-{number}" for name in "abcd" for number in range(40))) == 160
+
+
+def test_many_may_open_a_new_store_at_the_same_moment(tmp_path: Path) -> None:
+    for round in range(20):
+        path, together = tmp_path / str(round) / "s.sqlite", threading.Barrier(8)
+
+        def open_it(path: Path = path, together: threading.Barrier = together) -> None:
+            together.wait()
+            Store(path).close()
+
+        with ThreadPoolExecutor(8) as pool:
+            for opened in [pool.submit(open_it) for _ in range(8)]:
+                opened.result()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
