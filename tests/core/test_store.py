@@ -5,10 +5,9 @@ import os
 import signal
 import sqlite3
 import sys
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,17 +53,28 @@ def test_columns_in_parallel_lose_nothing(tmp_path: Path) -> None:
         assert len(store.get(f"{name}-{number}" for name in "abcd" for number in range(40))) == 160
 
 
+def _open(path: Path, together: Any, told: Any) -> None:
+    together.wait()
+    try:
+        with Store(path) as store:
+            store.put_column(column())
+        told.put("")
+    except StorageError as error:
+        told.put(str(error))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, to start many at the same moment")
 def test_many_may_open_a_new_store_at_the_same_moment(tmp_path: Path) -> None:
-    for round in range(20):
-        path, together = tmp_path / str(round) / "s.sqlite", threading.Barrier(8)
-
-        def open_it(path: Path = path, together: threading.Barrier = together) -> None:
-            together.wait()
-            Store(path).close()
-
-        with ThreadPoolExecutor(8) as pool:
-            for opened in [pool.submit(open_it) for _ in range(8)]:
-                opened.result()
+    context = multiprocessing.get_context("fork")
+    for number in range(40):
+        together, told = context.Barrier(6), context.Queue()
+        path = tmp_path / str(number) / "s.sqlite"
+        openers = [context.Process(target=_open, args=(path, together, told)) for _ in range(6)]
+        for opener in openers:
+            opener.start()
+        assert [told.get(timeout=60) for _ in openers] == [""] * 6
+        for opener in openers:
+            opener.join()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
