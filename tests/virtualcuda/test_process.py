@@ -36,6 +36,7 @@ def test_forked_children_inherit_and_are_apart() -> None:
     done = run_code(
         """
         import os, virtualcuda
+        os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"  # as the probe does
         virtualcuda.activate(2, "1MiB")
         import torch
         assert len(os.listdir("/proc/self/task")) == 1, "a thread would make the fork unsafe"
