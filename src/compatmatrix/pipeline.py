@@ -101,7 +101,7 @@ def report(job: Job, *, now: datetime.datetime, echo: Callable[[str], None]) -> 
     from compatmatrix.report import render, terminal
     from compatmatrix.report.views import LedgerNote
 
-    before = _baseline(job.baseline)
+    before = read_run(job.baseline)
     with Store(job.settings.store) as store:
         columns = assemble.current(job.plan, store.columns())
         stored = store.get(assemble.keys(job.plan, columns).values())
@@ -126,7 +126,7 @@ def readme(file: Path, run_file: Path) -> None:
     """Replace the table in a document by that of a published run."""
     from compatmatrix.report import context, markdown
 
-    run = _baseline(run_file)
+    run = read_run(run_file)
     if run is None:
         raise StorageError(f"{run_file}: there is no such file", hint="run the matrix first")
     try:
@@ -147,7 +147,7 @@ def claims(claims_file: Path, run_file: Path) -> str:
     from compatmatrix.report import claims_page
 
     told = loading.load_claims(claims_file)
-    run = _baseline(run_file)
+    run = read_run(run_file)
     if run is None:
         raise StorageError(f"{run_file}: there is no such file", hint="run the matrix first")
     return claims_page.page(told, run)
@@ -160,7 +160,8 @@ _MEANING = {
 }
 
 
-def _baseline(path: Path) -> Run | None:
+def read_run(path: Path) -> Run | None:
+    """A run that was published; None where there is no such file. Raises :class:`StorageError` for another file."""
     if not path.exists():
         return None
     try:

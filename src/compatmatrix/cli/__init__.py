@@ -1,0 +1,84 @@
+"""The commands. The pipeline is named here, reads top to bottom, and this is the only place that catches.
+
+The way of the data:
+
+    load -> plan -> columns (resolve, build, probe, classify, store) -> assemble -> news -> report
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+
+import click
+
+from compatmatrix import __version__
+from compatmatrix.cli import publishing, running
+from compatmatrix.errors import CompatmatrixError, Exit
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="compatmatrix")
+def cli() -> None:
+    """Find out which transformers version loads your models, and whether what it loads is right.
+
+    \b
+    compatmatrix run                         every version, every cell, then the report
+    compatmatrix run --versions 4.46.3 'llama/*'
+    compatmatrix list                        the scenarios and their cells
+    compatmatrix check                       read matrix.yaml and the scenarios, run nothing
+
+    `nox -s matrix` does the same as `run`, with the columns in parallel.
+    """
+
+
+for command in (
+    running.run,
+    running.column,
+    running.report,
+    running.environment,
+    running.list_,
+    running.check,
+    publishing.readme,
+    publishing.claims,
+    publishing.schema,
+):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """The entry point: one clear message for whatever went wrong, and an exit status of its own."""
+    # Like Ctrl-C: tools that were started (uv, git, probes) are ended before this process goes.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        status = cli.main(prog_name="compatmatrix", standalone_mode=False)
+    except CompatmatrixError as error:
+        click.echo(f"compatmatrix: {error}", err=True)
+        status = error.exit
+    except click.exceptions.Abort:
+        status = _interrupted()
+    except KeyboardInterrupt:
+        status = _interrupted()
+    except click.ClickException as error:
+        error.show()
+        status = Exit.INPUT
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = Exit.OK
+    except OSError as error:
+        click.echo(f"compatmatrix: {error}\n  next: make the path usable, or name another state directory", err=True)
+        status = Exit.STORAGE
+    except Exception:
+        traceback.print_exc()
+        click.echo("compatmatrix: this is a defect of compatmatrix; please report it with the lines above", err=True)
+        status = Exit.DEFECT
+    sys.exit(int(status or 0))
+
+
+def _interrupted() -> Exit:
+    click.echo(
+        "compatmatrix: interrupted; what was measured is kept, and the same command goes on from there", err=True
+    )
+    return Exit.INTERRUPTED

@@ -1,0 +1,47 @@
+"""The commands that write what is published from a run: tables, pages, schemas."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from compatmatrix.errors import Exit, StorageError
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path), default=Path("README.md"))
+@click.option("--run", "run_file", type=click.Path(path_type=Path), default=Path("reports/latest.json"))
+def readme(file: Path, run_file: Path) -> Exit:
+    """Write the table of the published run into FILE (README.md), between its markers."""
+    from compatmatrix import pipeline
+
+    pipeline.readme(file, run_file)
+    return Exit.OK
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path), default=Path("docs/claims.md"))
+@click.option("--run", "run_file", type=click.Path(path_type=Path), default=Path("reports/latest.json"))
+@click.option("--claims", "claims_file", type=click.Path(path_type=Path), default=Path("scenarios/claims.yaml"))
+@click.option("--check", is_flag=True, help="Write nothing; fail where FILE is not what it would be.")
+def claims(file: Path, run_file: Path, claims_file: Path, check: bool) -> Exit:
+    """Judge the published claims by a run, and write the page about them to FILE (docs/claims.md)."""
+    from compatmatrix import pipeline
+
+    page = pipeline.claims(claims_file, run_file)
+    if not check:
+        file.write_text(page, encoding="utf-8")
+    elif not file.exists() or file.read_text(encoding="utf-8") != page:
+        raise StorageError(f"{file}: not what {run_file} says of the claims", hint="write it by `compatmatrix claims`")
+    return Exit.OK
+
+
+@click.command()
+@click.argument("name", type=click.Choice(["matrix", "ledger", "run"]))
+def schema(name: str) -> Exit:
+    """Print the JSON Schema of matrix.yaml, of the ledger, or of latest.json."""
+    from compatmatrix import schemas
+
+    click.echo(schemas.text(name), nl=False)
+    return Exit.OK
