@@ -1,8 +1,9 @@
 """What the design costs, as ratios measured in one run on one machine. Run it with ``nox -s bench``.
 
     python benchmarks/measure.py [--version 4.46.3] [--cells 'llama/plain'] [--write docs/performance.md]
+    python benchmarks/measure.py --only virtual-cuda --write docs/performance.md
 
-Nothing here is a test: no figure makes anything fail.
+Nothing here is a test: no figure makes anything fail. A section that is not measured stays on the page as it is.
 """
 
 from __future__ import annotations
@@ -21,17 +22,20 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import children
+import report
+
+from compatmatrix.session import version_ids
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = """\
 # Performance
 
-Measured by `nox -s bench` on {date}: {machine}. Every line compares two ways of doing the same work in the
-same run on the same machine; seconds differ from machine to machine, ratios much less.
-
-| what | this project | compared with | ratio |
-|---|---|---|---|
-{rows}
+Written by `nox -s bench`. Every figure compares two ways of doing the same work in the same run on the same
+machine; seconds differ from machine to machine, ratios much less.
 """
+DESIGN, VIRTUAL, REPORT = "Design", "Virtual CUDA", "A very large report"
+SECTIONS = {"design": DESIGN, "virtual-cuda": VIRTUAL, "report": REPORT}
 
 
 def seconds(command: Sequence[str], **more: str) -> float:
@@ -102,23 +106,50 @@ def unchanged(state: Path) -> str:
     return row("`nox -s matrix`, unchanged", again, first, "the first run")
 
 
+def design(version: str, globs: Sequence[str], state: Path) -> str:
+    """The section about zygotes, environments and stored results."""
+    rows = [cells(version, globs, state), environments(version, state), unchanged(state)]
+    head = ["| what | this project | compared with | ratio |", "|---|---|---|---|"]
+    return "\n".join([*head, *rows])
+
+
+def measured(text: str) -> str:
+    """A section's text, with when and on what it was measured."""
+    machine = f"{os.cpu_count()} processors, {platform.system()}, Python {platform.python_version()}"
+    return f"Measured on {datetime.date.today().isoformat()}: {machine}.\n\n{text}"
+
+
+def page(path: Path | None, new: dict[str, str]) -> str:
+    """The page with new sections; those of `path` that were not measured are kept."""
+    old = path.read_text(encoding="utf-8") if path is not None and path.exists() else ""
+    kept = dict(block.split("\n\n", 1) for block in old.split("\n## ")[1:])
+    sections = {title: new.get(title, kept.get(title, "")) for title in SECTIONS.values()}
+    return PAGE + "".join(f"\n## {title}\n\n{text.strip()}\n" for title, text in sections.items() if text)
+
+
 def main() -> None:
-    """Measure, print the table, and write it where asked."""
+    """Measure, print the sections, and write them where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--version", default="4.46.3", help="the column to measure in")
+    parser.add_argument("--only", choices=SECTIONS, help="measure this section alone")
+    parser.add_argument("--version", default="4.46.3", help="the column to measure the design in")
     parser.add_argument(
         "--cells", nargs="*", default=["llama/plain", "llama/auto-model"], help="the cells to run both ways"
     )
     parser.add_argument("--write", type=Path, help="write the page here")
     options = parser.parse_args()
+    new = {}
     with tempfile.TemporaryDirectory(prefix="compatmatrix-bench-") as directory:
         state = Path(directory)
-        rows = [cells(options.version, options.cells, state), environments(options.version, state), unchanged(state)]
-    machine = f"{os.cpu_count()} processors, {platform.system()}, Python {platform.python_version()}"
-    page = PAGE.format(date=datetime.date.today().isoformat(), machine=machine, rows="\n".join(rows))
-    print(page)
+        if options.only in (None, "design"):
+            new[DESIGN] = measured(design(options.version, options.cells, state))
+        if options.only in (None, "virtual-cuda"):
+            new[VIRTUAL] = measured(children.table(version_ids(), state))
+        if options.only in (None, "report"):
+            new[REPORT] = measured(report.table(state))
+    text = page(options.write, new)
+    print(text)
     if options.write:
-        options.write.write_text(page, encoding="utf-8")
+        options.write.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -55,7 +55,8 @@ def distance(observed: "torch.Tensor", expected: "torch.Tensor") -> Tuple[float,
     return float((have - want).abs().max()), ""
 
 
-def _hooks(module: "torch.nn.Module") -> Iterator[Any]:
+def hooks(module: "torch.nn.Module") -> Iterator[Any]:
+    """The hooks that accelerate has put on a module itself, one by one."""
     hook = getattr(module, "_hf_hook", None)
     if hook is not None:
         yield from getattr(hook, "hooks", None) or (hook,)
@@ -65,7 +66,7 @@ def offloaded(model: "torch.nn.Module") -> "Dict[str, torch.Tensor]":
     """The values that accelerate keeps on cpu or disk for tensors that are on meta between calls."""
     values = {}
     for prefix, module in model.named_modules():
-        weights = next((w for w in (getattr(h, "weights_map", None) for h in _hooks(module)) if w is not None), None)
+        weights = next((w for w in (getattr(h, "weights_map", None) for h in hooks(module)) if w is not None), None)
         if weights is None:
             continue
         local = list(module.named_parameters(recurse=False)) + list(module.named_buffers(recurse=False))

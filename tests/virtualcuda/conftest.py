@@ -11,6 +11,10 @@ try:
     virtualcuda.activate(devices=3, memory="64MiB")
 except virtualcuda.VirtualCudaError as error:
     REASON = str(error)
+else:
+    import torch
+
+    torch.set_num_threads(1)  # small tensors: threads would only wait for one another
 
 
 @pytest.fixture(autouse=True)

@@ -41,6 +41,28 @@ def test_refused(name: str) -> None:
         function()
 
 
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("aten::special_zeta.out", lambda: torch.special.zeta(x().bfloat16(), x().bfloat16())),
+        ("aten::_cdist_forward", lambda: torch.cdist(x(2, 2).half(), x(2, 2).half())),
+    ],
+)
+def test_a_dtype_that_the_cpus_kernel_lacks(name: str, call: Callable[[], Any]) -> None:
+    """The first words are torch's; what follows names the operator, and says whose kernel it was."""
+    with pytest.raises(NotImplementedError, match=r"not implemented for '(BFloat16|Half)'") as caught:
+        call()
+    assert f"virtualcuda runs {name} with the CPU's kernel" in str(caught.value)
+
+
+def test_an_operator_without_any_kernel_for_the_cpu() -> None:
+    """As another package registers its own for CUDA only: the error names it."""
+    library = torch.library.Library("virtualcuda_test", "DEF")
+    library.define("only_cuda(Tensor x) -> Tensor")
+    with pytest.raises(NotImplementedError, match="virtualcuda_test::only_cuda"):
+        torch.ops.virtualcuda_test.only_cuda(x(3))
+
+
 def test_no_such_device() -> None:
     for wrong in ("cuda:3", "cuda:9"):
         with pytest.raises(RuntimeError, match="CUDA error: invalid device ordinal"):

@@ -187,6 +187,25 @@ def test_accelerate_offload(checkpoint: Path, expected: tuple[Any, Any], tmp_pat
         gc.collect()
 
 
+def test_out_of_memory_anywhere_in_a_load_leaves_exact_figures(checkpoint: Path) -> None:
+    parts = 16
+    with virtualcuda.devices(1, memory="8GiB", free="64MiB"):
+        load(checkpoint, device_map={"": 0})
+        gc.collect()
+        peak, before = virtualcuda.statistics(0).peak, virtualcuda.statistics(0)[2:5:2]
+    refused = 0
+    for part in range(parts):
+        with virtualcuda.devices(1, memory="8GiB", free=peak * part // parts):
+            try:
+                load(checkpoint, device_map={"": 0})
+            except torch.cuda.OutOfMemoryError as error:
+                error.__traceback__ = None  # its frames hold what was loaded so far
+                refused += 1
+            gc.collect()
+            assert virtualcuda.statistics(0)[2:5:2] == before, f"with {part}/{parts} of what it takes"
+    assert refused == parts
+
+
 # ---- failures that were reported, with their messages
 
 

@@ -176,10 +176,11 @@ class Aliases {
   }
 
   const std::string& name_;
-  std::vector<Pair> pairs_;
-  std::vector<Entry> storages_;
-  std::vector<Adopted> adopted_;
-  std::vector<at::Tensor> kept_;
+  // On the stack for nearly every operator: this class is made for each call.
+  c10::SmallVector<Pair, 4> pairs_;
+  c10::SmallVector<Entry, 4> storages_;
+  c10::SmallVector<Adopted, 2> adopted_;
+  c10::SmallVector<at::Tensor, 2> kept_;
 };
 
 }  // namespace virtualcuda

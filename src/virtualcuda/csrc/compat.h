@@ -15,6 +15,7 @@
 #include <ATen/ops/zeros.h>
 #include <c10/core/Allocator.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
+#include <c10/util/SmallVector.h>
 #include <torch/library.h>
 
 // The stub that chooses the kind of scaled dot product attention: its header is not in every wheel.
@@ -38,6 +39,7 @@ DECLARE_DISPATCH(fused_sdp_choice_fn, _fused_sdp_choice_stub);
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>

@@ -54,7 +54,7 @@ inline void arguments_to_cpu(Stack& stack, size_t base, const Plan& plan, Aliase
       value = IValue(cpu_generator_of(value.toGenerator()));
     } else if (value.isNone() && int(i - base) == plan.generator) {
       value = IValue(cpu_generator_of(default_generator(index)));
-    } else {
+    } else if (value.isTensor() || value.isList()) {
       value = map_tensors(value, [&](const at::Tensor& tensor) {
         if (tensor.device().type() == kType) {
           return aliases.alias(tensor);

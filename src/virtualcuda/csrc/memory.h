@@ -63,12 +63,13 @@ inline c10::DataPtr allocate(int index, size_t bytes) {
   if (bytes >= kMapFrom) {
     // NORESERVE: a card may be larger than this machine's memory; only pages that are touched cost anything.
     void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    TORCH_CHECK(memory != MAP_FAILED, "virtualcuda: the host cannot map ", human(int64_t(bytes)));
+    TORCH_CHECK(memory != MAP_FAILED, "virtualcuda: the host cannot map ", human(int64_t(bytes)), ": ", std::strerror(errno));
+    madvise(memory, bytes, MADV_HUGEPAGE);  // where the host allows it: 512 times fewer page faults
     block->memory = memory;
     block->mapped = bytes;
   } else {
-    const bool failed = posix_memalign(&block->memory, 64, bytes) != 0;
-    TORCH_CHECK(!failed, "virtualcuda: the host has no memory left for ", bytes, " bytes");
+    const int failed = posix_memalign(&block->memory, 64, bytes);
+    TORCH_CHECK(failed == 0, "virtualcuda: no host memory for ", bytes, " bytes: ", std::strerror(failed));
   }
   void* memory = block->memory;
   return {memory, block.release(), &release_block, device_of(index)};

@@ -13,13 +13,7 @@ void each_tensor(const IValue& value, Visit&& visit) {
     if (value.toTensor().defined()) {
       visit(value.toTensor());
     }
-  } else if (value.isTensorList()) {
-    for (const at::Tensor& tensor : value.toTensorVector()) {
-      if (tensor.defined()) {
-        visit(tensor);
-      }
-    }
-  } else if (value.isList()) {
+  } else if (value.isList()) {  // of tensors, of optional tensors, or of anything else
     for (const IValue& item : value.toListRef()) {
       if (holds_tensor(item)) {
         visit(item.toTensor());
