@@ -1,7 +1,7 @@
 """Checkpoints of the Llama family: the published layout and shape, scaled down."""
 
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Mapping, Optional
 
 from scenarios.common.checkpoint import Checkpoint, write_checkpoint
 from scenarios.common.models_weights import decoder_weights, feed_forward
@@ -14,6 +14,7 @@ def llama(
     grouped: bool = True,
     dtype: str = "float32",
     rope_scaling: Optional[str] = None,
+    sizes: Optional[Mapping[str, int]] = None,
     **write: Any,
 ) -> Checkpoint:
     """Llama as meta-llama published it: Llama 2, or with ``rope_scaling="llama3"`` Llama 3.1.
@@ -25,6 +26,7 @@ def llama(
         dtype: of the stored tensors and ``torch_dtype``: ``float32``, ``float16`` or ``bfloat16``.
         rope_scaling: ``"llama3"`` for the frequency scaling of the Llama 3.1 model card. Its original
             context is scaled down too (64 tokens), so that it matters within a few tokens.
+        sizes: other ones than the small ones of the config: ``{"hidden_size": 1024}``.
         write: options of :func:`scenarios.common.checkpoint.write_checkpoint`.
     """
     if rope_scaling not in (None, "llama3"):
@@ -85,6 +87,7 @@ def llama(
             "top_p": 0.9,
             "transformers_version": "4.43.0.dev0",
         }
+    config.update(sizes or {})
     write.setdefault("generation_config", generation)
     return write_checkpoint(directory, config, decoder_weights(config, feed_forward), **write)
 

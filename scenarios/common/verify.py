@@ -140,7 +140,9 @@ def loaded(
 
 
 def _widened(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.detach().to(torch.float64) if tensor.is_floating_point() else tensor
+    if tensor.is_meta or not tensor.is_floating_point():
+        return tensor
+    return tensor.detach().cpu().to(torch.float64)  # on the CPU: a card that is nearly full has no room for it
 
 
 def output(result: Any) -> torch.Tensor:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 PROMPTS = torch.tensor([[1, 17, 93, 4, 58, 110, 31, 76, 9], [1, 44, 5, 101, 23, 87, 66, 12, 39]])
 NEW_TOKENS = 5
 
+#: Layers enough to share out, and so few positions that tables of cosines in each layer weigh little.
+DEEP = {"num_hidden_layers": 5, "max_position_embeddings": 64}
+
 #: How versions say that they do not take a way of scaling positions.
 REFUSALS = ("`rope_scaling` must be a dictionary", "`rope_scaling`'s type field must be one of", "rope_type")
 
@@ -38,7 +41,7 @@ _FORMATS: Dict[str, Dict[str, Any]] = {
 def checkpoint(
     directory: Path, style: str = "grouped", dtype: str = "float32", form: str = "safetensors", **write: Any
 ) -> Checkpoint:
-    """A Llama checkpoint by the names that stand in cell ids."""
+    """A Llama checkpoint by the names that stand in cell ids; ``sizes=DEEP`` where it is to lie on several cards."""
     return models.llama(directory, dtype=dtype, **_STYLES[style], **_FORMATS[form], **write)
 
 

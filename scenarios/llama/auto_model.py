@@ -1,28 +1,27 @@
 """Llama through ``AutoModel`` and ``AutoModelForCausalLM`` with a device map (transformers#36579)."""
 
-from typing import Sequence
-
 from compatprobe import Cell, scenario
+from scenarios.common import cards
 
 _PLANS = ("plain", "cpu", "cpu-map", "auto", "sequential", "balanced", "balanced-low-0")
 _OFFLOADED = ("disk", "disk-embedding", "disk-all", "cpu+disk")
+#: Virtual ones; llama/cards has all such plans.
 _CARDS = ("2-cards-auto", "2-cards-balanced", "2-cards", "2-cards+cpu", "2-cards+disk")
 _FEW = ("2-cards-auto", "2-cards+cpu", "plain", "auto", "disk", "disk-embedding", "cpu+disk")
-
-
-def _needs(plan: str, **_: str) -> Sequence[str]:
-    return ("virtual-cuda:2",) if plan in _CARDS else ()
 
 
 @scenario(
     title="AutoModel.from_pretrained(path, device_map=...)",
     params={"style": ("grouped", "llama3-rope", "tied"), "plan": _PLANS + _OFFLOADED + _CARDS},
     exclude=lambda style, plan: style != "grouped" and plan not in _FEW,
-    needs=_needs,
+    needs=cards.needs,
     claims=("C2.1", "C2.4"),
 )
 def auto_model(cell: Cell, style: str, plan: str) -> None:
-    """The class without a head over a checkpoint that has one; every plan must give the same hidden states."""
+    """The class without a head over a checkpoint that has one; every plan must give the same hidden states.
+
+    The cards of ``2-cards`` plans are virtual.
+    """
     from scenarios.common import plans
     from scenarios.llama import _try
 
@@ -44,11 +43,11 @@ def auto_model(cell: Cell, style: str, plan: str) -> None:
         "plan": (*_PLANS, *_OFFLOADED, "disk-head", "disk-no-folder", *_CARDS),
     },
     exclude=lambda style, plan: style == "llama3-rope" and plan not in _FEW,
-    needs=_needs,
+    needs=cards.needs,
     claims=("C2.4",),
 )
 def causal_lm(cell: Cell, style: str, plan: str) -> None:
-    """The class with a head, untied and tied; logits, and generate."""
+    """The class with a head, untied and tied; logits, and generate. The cards of ``2-cards`` plans are virtual."""
     from scenarios.common import plans
     from scenarios.llama import _try
 

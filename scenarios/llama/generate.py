@@ -1,6 +1,10 @@
 """``generate``: greedy, with and without cache, with and without padding on the left."""
 
 from compatprobe import Cell, scenario
+from scenarios.common import cards
+
+#: Over virtual cards, with padded prompts.
+_CARDS = ("2-cards-even", "2-cards+cpu", "2-cards+disk", "2-cards-second", "3-cards-even")
 
 
 @scenario(
@@ -9,9 +13,12 @@ from compatprobe import Cell, scenario
         "prompts": ("even", "padded"),
         "cache": ("cached", "uncached"),
         "style": ("grouped", "tied", "llama3-rope"),
-        "plan": ("plain", "auto", "disk"),
+        "plan": ("plain", "auto", "disk", *_CARDS),
     },
-    exclude=lambda style, plan, **_: plan != "plain" and style != "grouped",
+    exclude=lambda prompts, style, plan, **_: (
+        (plan != "plain" and style != "grouped") or (plan in _CARDS and prompts != "padded")
+    ),
+    needs=cards.needs,
 )
 def generate(cell: Cell, prompts: str, cache: str, style: str, plan: str) -> None:
     """Twelve new tokens; padded prompts are counted from their first real token."""
@@ -23,11 +30,12 @@ def generate(cell: Cell, prompts: str, cache: str, style: str, plan: str) -> Non
     from scenarios.common.references import llama
     from scenarios.llama import _try
 
-    made = _try.checkpoint(cell.directory / "checkpoint", style)
+    made = _try.checkpoint(cell.directory / "checkpoint", style, sizes=_try.DEEP if plan in _CARDS else None)
     _try.known(cell, made, style)
     auto = cell.api("AutoModelForCausalLM")
     cell.step("from_pretrained")
     model = auto.from_pretrained(str(made.path), **plans.plan(plan, cell.directory, made.tensors)).eval()
+    plans.came_out(cell, model, plan)
     ids = _try.PROMPTS.clone()
     mask = torch.ones_like(ids)
     if prompts == "padded":

@@ -1,11 +1,11 @@
 """The steps of DeepKE's multi-card script, with what varies as parameters."""
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Dict, Mapping
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
 
 import torch
 
-from scenarios.common import models, plans, verify
+from scenarios.common import cards, layout, models, placed, plans, verify
 from scenarios.common.checkpoint import Checkpoint
 from scenarios.common.references import llama
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 PROMPTS = torch.tensor([[1, 23, 77, 5, 114, 60, 98, 31, 12, 45]])
 _BYTES = 2  # float16
-_DEVICES = {"cpu": ["cpu"], "cpu+disk": ["cpu", "disk"], "2-cards": ["0", "1"], "2-cards+cpu": ["0", "1", "cpu"]}
 
 
 def checkpoint(cell: "Cell", style: str) -> Checkpoint:
@@ -22,15 +21,20 @@ def checkpoint(cell: "Cell", style: str) -> Checkpoint:
     return models.oneke(cell.directory / "checkpoint", tied=style == "tied")
 
 
-def run(cell: "Cell", made: Checkpoint, api: str, *, tie_weights: bool, memory: str) -> Any:
+def run(
+    cell: "Cell", made: Checkpoint, api: str, *, tie_weights: bool, memory: str, skip_keys: Optional[str] = None
+) -> Any:
     """Build the model on meta, infer a map, load, dispatch.
 
     Args:
         api: ``AutoModel``, as the script has it, or ``AutoModelForCausalLM``.
         tie_weights: whether ``model.tie_weights()`` is called before the map is inferred.
-        memory: ``cpu``: all fits; ``cpu+disk``: the last layers overflow; ``2-cards``: the reporter's way;
-            ``2-cards+cpu``: the last layers overflow the second card.
+        memory: ``cpu``: all fits; ``cpu+disk``: the last layers overflow; ``2-cards``: the reporter's way; or
+            another plan by budgets of :data:`scenarios.common.cards.NAMES`.
+        skip_keys: arguments that ``dispatch_model`` is told not to move between cards.
     """
+    if memory in cards.NAMES:
+        cards.state(cell)
     accelerate = partial(cell.api, module="accelerate")
     path = str(made.path)
     config = cell.api("AutoConfig").from_pretrained(path)
@@ -41,16 +45,24 @@ def run(cell: "Cell", made: Checkpoint, api: str, *, tie_weights: bool, memory: 
         cell.step("tie_weights")
         model.tie_weights()
     cell.step("infer_auto_device_map")
-    sizes = plans.modules(made.tensors, head=api != "AutoModel")
+    sizes = layout.modules(made.tensors, head=api != "AutoModel")
     device_map = accelerate("infer_auto_device_map")(
         model, max_memory=_budgets(sizes, memory), no_split_module_classes=["LlamaDecoderLayer"]
     )
     folder = str(cell.directory / "offload") if "disk" in device_map.values() else None
-    plans.demand(sorted({str(device) for device in device_map.values()}), _DEVICES[memory])
+    plans.demand(sorted({str(device) for device in device_map.values()}), _wanted(memory))
     cell.step("load_checkpoint_in_model")
     accelerate("load_checkpoint_in_model")(model, path, device_map=device_map, offload_folder=folder)
     cell.step("dispatch_model")
-    return accelerate("dispatch_model")(model, device_map=device_map, offload_dir=folder).eval()
+    dispatch = accelerate("dispatch_model")
+    model = dispatch(model, device_map=device_map, offload_dir=folder, skip_keys=skip_keys).eval()
+    if memory in cards.NAMES:
+        placed.check(cell, model)
+    return model
+
+
+def _wanted(memory: str) -> List[str]:
+    return memory.split("+") if memory.startswith("cpu") else cards.wanted(memory) or []
 
 
 def _budgets(sizes: Mapping[str, int], memory: str) -> Dict[Any, int]:
@@ -58,7 +70,7 @@ def _budgets(sizes: Mapping[str, int], memory: str) -> Dict[Any, int]:
         return {"cpu": 1 << 30}
     if memory == "cpu+disk":
         return {"cpu": plans.cpu_budget(sizes, _BYTES)}
-    return plans.card_budgets(sizes, _BYTES, memory)
+    return cards.budgets(memory, sizes, _BYTES)
 
 
 def check(cell: "Cell", model: Any, made: Checkpoint, api: str) -> None:

@@ -147,10 +147,14 @@ def test_budgets() -> None:
     assert _maps.budgets("1x80", "no-cpu") == {0: 80 * GIB, "cpu": 0}
 
 
-def test_the_family_has_few_cells_and_no_pointless_ones() -> None:
+def test_every_model_is_planned_on_all_cards_and_nothing_pointlessly() -> None:
     variants = list(real_size.variants())
-    assert 40 <= len(variants) <= 60
-    assert {variant["model"] for variant in variants} == set(MODELS)
+    automatic = {(one["model"], one["cards"]) for one in variants if one["strategy"] == "auto"}
+    assert automatic == {(name, cards) for name in MODELS for cards in ("1x24", "2x24", "4x24", "1x80", "2x80")}
+    for one in variants:
+        fits = _blocks.fits(MODELS[one["model"]].config, _blocks.cards(one["cards"]))
+        assert fits <= (one["host"] == "no-cpu"), one
+        assert (one["strategy"] == "sequential") <= (fits and not one["cards"].startswith("1x")), one
 
 
 def model(layers: int = 3, dtype: Any = torch.float16) -> Any:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from compatprobe import Cell
-from scenarios.common import buffers, keys, models, plans, verify
+from scenarios.common import buffers, keys, layout, models, plans, verify
 from scenarios.common.checkpoint import Checkpoint
 from scenarios.common.references import layers, llama
 
@@ -308,13 +308,14 @@ def test_place_refuses_what_is_ambiguous() -> None:
 
 
 def test_modules_are_in_execution_order(made: Checkpoint) -> None:
-    sizes = plans.modules(made.tensors)
+    sizes = layout.modules(made.tensors)
     assert list(sizes) == ["model.embed_tokens", *[f"model.layers.{n}" for n in range(3)], "model.norm", "lm_head"]
     assert sum(sizes.values()) == sum(tensor.numel() for tensor in made.tensors.values())
-    assert list(plans.modules(made.tensors, head=False)) == ["embed_tokens", *[f"layers.{n}" for n in range(3)], "norm"]
+    headless = layout.modules(made.tensors, head=False)
+    assert list(headless) == ["embed_tokens", *[f"layers.{n}" for n in range(3)], "norm"]
 
 
-@pytest.mark.parametrize("name", plans.NAMES)
+@pytest.mark.parametrize("name", plans.SIMPLE + plans.OFFLOADED)
 def test_every_plan_has_arguments(name: str, made: Checkpoint, tmp_path: Path) -> None:
     arguments = plans.plan(name, tmp_path, made.tensors)
     if name.startswith("disk"):

@@ -1,0 +1,49 @@
+"""Memory that this process has in use, as the kernel counts it (Linux)."""
+
+import ctypes
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from compatprobe import Skip, processes
+
+if TYPE_CHECKING:
+    from scenarios.common.checkpoint import Checkpoint
+
+#: glibc's ``M_MMAP_THRESHOLD``: blocks from this size on are mapped by themselves.
+_MMAP_THRESHOLD = -3
+_RESET_PEAK = "5"
+
+
+def keep_no_freed_blocks() -> None:
+    """Let every block of a mebibyte or more go back to the system when it is freed.
+
+    The real sizes of tensors are beyond glibc's own limit (32 MiB), and are given back too; small ones would be
+    kept, and what a load takes then depended on what was freed before.
+    """
+    allocator = ctypes.CDLL(None)
+    if hasattr(allocator, "mallopt"):
+        allocator.mallopt(_MMAP_THRESHOLD, 1 << 20)
+
+
+def reset_peak() -> int:
+    """Forget the peak so far; the bytes that are resident now.
+
+    Raises:
+        Skip: this system cannot reset it.
+    """
+    try:
+        Path("/proc/self/clear_refs").write_text(_RESET_PEAK, encoding="ascii")
+    except OSError as error:
+        raise Skip(f"the peak of memory cannot be reset here: {error}") from error
+    return processes.memory()["VmRSS"]
+
+
+def peak() -> int:
+    """The most bytes that were resident since :func:`reset_peak`."""
+    return processes.memory()["VmHWM"]
+
+
+def halves(used: int, checkpoint: "Checkpoint") -> float:
+    """Bytes as a multiple of a checkpoint's tensors, rounded to a half: what is finer differs from run to run."""
+    size: int = sum(tensor.numel() * tensor.element_size() for tensor in checkpoint.tensors.values())
+    return round(2 * used / size) / 2
