@@ -4,7 +4,10 @@ import inspect
 from typing import Any, Dict
 
 from compatprobe import Cell, scenario
+from scenarios.common import cards
 
+#: Virtual ones.
+_CARDS = ("2-cards", "2-cards+cpu", "2-cards+disk")
 _STYLES = ("untied", "tied")
 _CONTEXTS = ("init_empty_weights", "include-buffers", "torch-device-meta")
 
@@ -31,7 +34,11 @@ def assign_without_to_empty(cell: Cell, context: str, style: str) -> None:
 
 @scenario(
     title="meta device, accelerate.load_checkpoint_and_dispatch",
-    params={"context": _CONTEXTS, "style": _STYLES, "plan": ("cpu-map", "auto", "disk")},
+    params={"context": _CONTEXTS, "style": _STYLES, "plan": ("cpu-map", "auto", "disk", *_CARDS)},
+    exclude=lambda context, style, plan: (
+        plan in _CARDS and context != "init_empty_weights" and (style == "tied" or plan != "2-cards")
+    ),
+    needs=cards.needs,
     cures=("meta-init/to-empty-then-load",),
 )
 def load_checkpoint_and_dispatch(cell: Cell, context: str, style: str, plan: str) -> None:
@@ -82,7 +89,8 @@ def state_dict_into_meta(cell: Cell, context: str, style: str) -> None:
 
 @scenario(
     title="from_pretrained",
-    params={"style": _STYLES, "plan": ("plain", "cpu", "auto")},
+    params={"style": _STYLES, "plan": ("plain", "cpu", "auto", "2-cards")},
+    needs=cards.needs,
     claims=("C3.6",),
     cures=("meta-init/to-empty-then-load",),
 )
