@@ -4,7 +4,10 @@ from typing import Sequence
 
 from compatprobe import Cell, scenario
 
-PARAMS = {"checkpoint": ("text", "multimodal"), "devices": ("cpu", "cuda", "virtual-cuda:2")}
+PARAMS = {
+    "checkpoint": ("text", "multimodal"),
+    "devices": ("cpu", "cuda", "virtual-cuda:2", "virtual-cuda:3"),
+}
 
 
 def _needs(checkpoint: str, devices: str) -> Sequence[str]:

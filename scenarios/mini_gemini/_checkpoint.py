@@ -12,7 +12,7 @@ from torch import Tensor
 
 from scenarios.common import models
 from scenarios.common.checkpoint import Checkpoint, seeded, seeded_offsets, write_checkpoint
-from scenarios.common.models_weights import decoder_weights, experts
+from scenarios.common.models_weights import decoder_weights, experts, feed_forward
 from scenarios.common.references.mini_gemini import IMAGE_TOKEN, Towers
 from scenarios.mini_gemini._vision import MINING_FILE
 
@@ -27,6 +27,9 @@ CLIP_CONFIG: Dict[str, int] = {
 CONVNEXT_CONFIG: Dict[str, Any] = {"depths": [1, 2], "image_size": 48, "widths": [8, 16]}
 #: Nine low-resolution patches; each covers 4 x 4 pixels of the high-resolution map.
 PATCHES = (CLIP_CONFIG["image_size"] // CLIP_CONFIG["patch_size"]) ** 2
+
+#: Layers of a deep checkpoint: as many as the real ones have (Yi 34B, 2403.04652; Mixtral 8x7B, 2401.04088).
+DEEP = {"34b": 60, "8x7b": 32}
 
 Shapes = Iterator[Tuple[str, Tuple[int, ...]]]
 
@@ -74,7 +77,17 @@ class MiniGemini:
         return {name: one for name, one in self.checkpoint.tensors.items() if ".vlm_uni_" not in name}
 
 
-def write(directory: Path, size: str, *, own_file: bool = False, **changes: Any) -> MiniGemini:
+def _deep(base: Checkpoint, layers: int) -> Checkpoint:
+    """The same language model with more layers: one is then as small a part of a card as in the real one.
+
+    Few positions: some versions keep tables of their cosines in every layer, and beside real layers they are small.
+    """
+    config = {**base.config, "num_hidden_layers": layers, "max_position_embeddings": 32}
+    block = experts if base.config["model_type"] == "mixtral" else feed_forward
+    return replace(base, config=config, tensors=decoder_weights(config, block))
+
+
+def write(directory: Path, size: str, *, own_file: bool = False, deep: bool = False, **changes: Any) -> MiniGemini:
     """Write a checkpoint of one of ``SIZES`` and its towers into a directory.
 
     Args:
@@ -82,10 +95,13 @@ def write(directory: Path, size: str, *, own_file: bool = False, **changes: Any)
         size: one of ``SIZES``.
         own_file: whether the mining modules are in a file of their own; published checkpoints have them
             among the language model's, which has no place for them when it is loaded.
+        deep: as many layers as in :data:`DEEP`, in place of three.
         changes: to the config.
     """
     model_type, architecture, language = SIZES[size]
     base = language(directory / "language")
+    if deep:
+        base = _deep(base, DEEP[size])
     clip = _tower(directory / "clip", CLIP_CONFIG, _clip_shapes())
     convnext = _tower(directory / "convnext", CONVNEXT_CONFIG, _convnext_shapes())
     low, high = CLIP_CONFIG["hidden_size"], sum(CONVNEXT_CONFIG["widths"])

@@ -131,6 +131,7 @@ def load_pretrained(
     device: str = "cpu",
     dtype: torch.dtype = torch.float32,
     beside: str = "projector",
+    dispatched: Optional[Callable[[Any], None]] = None,
     **options: Any,
 ) -> Any:
     """What such a package's ``builder`` does: the language model first, then the vision parts.
@@ -140,10 +141,13 @@ def load_pretrained(
         device: where the towers go.
         dtype: of everything.
         beside: where the mining modules go, see ``VisionParts.load_vision``.
+        dispatched: called with the language model, before the vision parts come.
         options: further arguments of ``from_pretrained``.
     """
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(str(directory), low_cpu_mem_usage=True, torch_dtype=dtype, **options)
+    if dispatched is not None:
+        dispatched(model)
     model.get_model().load_vision(directory, device, dtype, beside)
     return model.eval()

@@ -9,28 +9,32 @@ from typing import Any, Sequence
 from compatprobe import Cell, scenario
 
 SIZES = ("34b", "8x7b")
-#: All on the CPU; half of the layers on disk, with the mining weights in the checkpoint or in a file of
-#: their own; two cards that hold everything; two cards with the last layer left on the CPU.
-MEMORY = ("cpu", "disk", "disk-own-file", "2-cards", "2-cards+cpu")
+#: All on the CPU; half of the layers on disk, with the mining weights in the checkpoint or in a file of their own; two
+#: virtual cards that hold everything, or all but the last layer; and budgets in proportion to cards of 24 and 80 GiB
+#: under the real sizes, the rest on the CPU.
+MEMORY = ("cpu", "disk", "disk-own-file", "2-cards", "2-cards+cpu", "2x24", "3x24", "2x80")
 
 
 def _needs(size: str, memory: str) -> Sequence[str]:
     del size
-    return ("virtual-cuda:2",) if memory.startswith("2-cards") else ()
+    return (f"virtual-cuda:{memory[0]}",) if memory[0].isdigit() else ()
 
 
 def _load(cell: Cell, size: str, device_map: str, memory: str, package: str = "of-its-day", **options: Any) -> None:
     from scenarios.common import plans
     from scenarios.mini_gemini import _budget, _measure
 
-    made = _measure.prepare(cell, size, package, own_file=memory == "disk-own-file")
-    device = "cuda:0" if memory.startswith("2-cards") else "cpu"
-    if device_map == "disk":
-        options.update(plans.plan("disk", cell.directory, made.language))
+    deep = _budget.is_scaled(memory)
+    made = _measure.prepare(cell, size, package, own_file=memory == "disk-own-file", deep=deep)
+    device = "cuda:0" if _budget.virtual_cards(memory) else "cpu"
+    if device_map != "by-hand":
+        options.update(_budget.arguments(memory, size, cell.directory, made.language), device_map=device_map)
+    elif _budget.virtual_cards(memory):
+        options.update(device_map=_budget.by_hand(memory, made.language))
     else:
-        options.update(_budget.arguments(memory, cell.directory, made.language), device_map=device_map)
-    model = _measure.load(cell, made, device=device, **options)
-    _budget.came_out(cell, model, memory)
+        options.update(plans.plan("disk", cell.directory, made.language))
+    dispatched = _budget.Dispatched(cell, memory, size, options)
+    model = _measure.load(cell, made, device=device, dispatched=dispatched, **options)
     # First what a user would see; a tensor that is on meta may raise there, or go unnoticed.
     _measure.forward(cell, model, made, device=device)
     _measure.verified(cell, model, made)
@@ -74,10 +78,11 @@ def device_map_beside_towers(cell: Cell, size: str, memory: str) -> None:
 
 
 @scenario(
-    title="MiniGemini: an explicit map that keeps the projector in memory",
-    params={"size": SIZES, "memory": ("disk", "disk-own-file")},
+    title="MiniGemini: an explicit map that keeps the projector with the towers",
+    params={"size": SIZES, "memory": ("disk", "disk-own-file", "2-cards", "3-cards")},
+    needs=_needs,
     cures=("mini-gemini/device-map",),
 )
 def device_map_explicit(cell: Cell, size: str, memory: str) -> None:
-    """A user's cure: half of the layers on disk by name, everything outside of the layers on the CPU."""
-    _load(cell, size, "disk", memory)
+    """A user's cure: layers on disk by name, or spread over the cards; the projector where the towers are."""
+    _load(cell, size, "by-hand", memory)
