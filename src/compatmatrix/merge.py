@@ -1,0 +1,219 @@
+"""Columns that were run elsewhere (another machine, a CI job) taken into the local store, all of them or none.
+
+The other store is read as untrusted: read-only, its tables must be exactly those that a store has, and every row is
+validated. A key stands for everything that a result depends on, so rows of the same key measured the same thing:
+
+* the same outcome twice: the newer measurement is kept;
+* different outcomes: the worst is the verdict and ``attempts`` holds both, so that the cell is *flaky*, as it is where
+  two attempts in one run end differently. Nothing that was seen is dropped in silence.
+
+The rules do not depend on the order of merging, and merging once more changes nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from compatmatrix.errors import InputError, StorageError
+from compatmatrix.report.display import plural
+from compatmatrix.results import CellResult, Column, Outcome
+from compatmatrix.store import SCHEMA, STORE, VERSION, Store
+from compatmatrix.text import one_line
+
+_TOLD = 20
+"""Differing cells that are named; of the others only the number is told."""
+_HINT = "nothing was merged; run the column again there, or leave this file out"
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass
+class Merged:
+    """What one store brought: columns taken and left alone, and results by what became of them."""
+
+    columns: int = 0
+    new: int = 0
+    known: int = 0
+    renewed: int = 0
+    flaky: int = 0
+
+    def __str__(self) -> str:
+        return (
+            f"{plural(self.columns, 'column')} taken; {plural(self.new, 'new result')}, "
+            f"{self.renewed:,} measured again, {self.flaky:,} with another outcome than before, {self.known:,} known"
+        )
+
+
+def find(paths: Sequence[Path]) -> list[Path]:
+    """The stores that are meant: files as they are, and every ``results.sqlite`` below a directory.
+
+    Raises :class:`InputError` for a path that leads to none.
+    """
+    found: list[Path] = []
+    for path in paths:
+        below = sorted(path.rglob(STORE)) if path.is_dir() else [path]
+        stores = [each for each in below if each.is_file() and not each.is_symlink()]
+        if not stores:
+            raise InputError(
+                f"{path}: no results store is there",
+                hint=f"name a state directory, a directory that holds some, or a file such as .compatmatrix/{STORE}",
+            )
+        found += stores
+    return list(dict.fromkeys(found))
+
+
+def merge(paths: Sequence[Path], store: Store, meant: Mapping[str, str], echo: Callable[[str], None]) -> list[Merged]:
+    """Merge stores into this one, in one transaction; ``meant`` is version -> definition of matrix.yaml's columns.
+
+    A column that was run with another definition is left out and named. Raises :class:`StorageError` for a store
+    that cannot be trusted to be one; nothing is changed then.
+    """
+    done = []
+    with store.transaction():
+        for path in find(paths):
+            with _reading(path) as db:
+                merged = Merged()
+                for column in _rows(path, db, Column, "version", "columns"):
+                    merged.columns += _take_column(column, store, meant, echo)
+                told: list[str] = []
+                for row in _rows(path, db, CellResult, "key", "results"):
+                    _take(row, store, merged, told)
+            for line in [*told[:_TOLD], *([f"  and {len(told) - _TOLD} more"] if len(told) > _TOLD else [])]:
+                echo(line)
+            echo(f"{path}: {merged}")
+            done.append(merged)
+    return done
+
+
+def _take_column(column: Column, store: Store, meant: Mapping[str, str], echo: Callable[[str], None]) -> bool:
+    if meant.get(column.version, column.definition) != column.definition:
+        echo(f"{one_line(column.version)}: left out: it was run with another definition than matrix.yaml has now")
+        return False
+    here = store.columns().get(column.version)
+    stale = here is not None and meant.get(column.version, here.definition) != here.definition
+    taken = here is None or stale or _column_order(column) > _column_order(here)
+    if taken:
+        store.put_column(column)
+    return taken
+
+
+def _column_order(column: Column) -> tuple[datetime.datetime, str]:
+    return _moment(column.resolved_at), column.model_dump_json()
+
+
+def _take(row: CellResult, store: Store, merged: Merged, told: list[str]) -> None:
+    here = store.get([row.key]).get(row.key)
+    if here is None:
+        merged.new += 1
+        store.put(row)
+        return
+    both = combine(here, row)
+    if _same(both, here):
+        merged.known += 1
+        return
+    if here.outcome is not row.outcome:
+        merged.flaky += 1
+        told.append(
+            f"  differs: {one_line(row.version)} {one_line(row.cell)}: {here.outcome.value} here, {row.outcome.value} "
+            f"there; kept as {both.outcome.value}, flaky"
+        )
+    else:
+        merged.renewed += 1
+        if (here.signature, here.fingerprint_digest) != (row.signature, row.fingerprint_digest):
+            told.append(
+                f"  differs: {one_line(row.version)} {one_line(row.cell)}: {row.outcome.value} both times, with "
+                "another signature or fingerprint; the newer is kept"
+            )
+    store.put(both)
+
+
+def combine(one: CellResult, other: CellResult) -> CellResult:
+    """Two measurements under one key as one: the worst outcome, then the newest; all outcomes kept as attempts.
+
+    Commutative, associative and idempotent. Pure.
+    """
+    if _same(one, other):
+        return one
+    seen = _seen(one) | _seen(other)
+    ranked = tuple(outcome for outcome in Outcome for _ in range(seen[outcome]))
+    return max(one, other, key=_order).model_copy(update={"attempts": ranked})
+
+
+def _seen(row: CellResult) -> Counter[Outcome]:
+    return Counter(row.attempts) | Counter([row.outcome])
+
+
+def _same(one: CellResult, other: CellResult) -> bool:
+    # As text: a measurement that is not a number is not equal to itself.
+    return one.model_dump_json() == other.model_dump_json()
+
+
+def _order(row: CellResult) -> tuple[int, datetime.datetime, str]:
+    return row.outcome.severity, _moment(row.measured_at), row.model_dump_json(exclude={"attempts"})
+
+
+def _moment(moment: datetime.datetime | None) -> datetime.datetime:
+    moment = moment or datetime.datetime.min
+    return moment if moment.tzinfo else moment.replace(tzinfo=datetime.timezone.utc)
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A foreign store, opened read-only and checked to be one."""
+    try:
+        db = sqlite3.connect(path.absolute().as_uri() + "?mode=ro", uri=True)
+        try:
+            db.execute("PRAGMA trusted_schema=OFF")
+            db.execute("PRAGMA cell_size_check=ON")
+            _check(path, db)
+            yield db
+        finally:
+            db.close()
+    except (sqlite3.DatabaseError, OSError) as error:
+        raise StorageError(f"{path}: {one_line(str(error))}", hint=_HINT) from error
+
+
+def _check(path: Path, db: sqlite3.Connection) -> None:
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version != VERSION:
+        raise StorageError(f"{path}: store version {version}; this compatmatrix merges {VERSION}", hint=_HINT)
+    # Exactly the tables of a store: no view, trigger or computed column that would run here.
+    if _tables(db) != _expected():
+        raise StorageError(f"{path}: not a results store of compatmatrix: its tables are others", hint=_HINT)
+    sound = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if sound != "ok":
+        raise StorageError(f"{path}: damaged: {one_line(str(sound))}", hint=_HINT)
+
+
+def _tables(db: sqlite3.Connection) -> list[tuple[str, str, str]]:
+    return db.execute("SELECT type, name, coalesce(sql, '') FROM sqlite_master ORDER BY type, name").fetchall()
+
+
+def _expected() -> list[tuple[str, str, str]]:
+    with contextlib.closing(sqlite3.connect(":memory:")) as db:
+        db.executescript(SCHEMA)
+        return _tables(db)
+
+
+def _rows(path: Path, db: sqlite3.Connection, model: type[M], name_column: str, table: str) -> Iterator[M]:
+    """The rows of a table as models; each must be filed under its own name."""
+    for name, text in db.execute(f"SELECT {name_column}, json FROM {table} ORDER BY 1"):  # noqa: S608 - our own words
+        try:
+            row = model.model_validate_json(text)
+            if not name or getattr(row, name_column) != name:
+                raise ValueError("the row is filed under another name than its own")
+        except (ValidationError, ValueError, TypeError) as error:
+            told = one_line(str(error).splitlines()[0])
+            raise StorageError(
+                f"{path}: the row {one_line(str(name), 60)!r} cannot be used: {told}", hint=_HINT
+            ) from error
+        yield row
