@@ -1,0 +1,166 @@
+"""The commands about many releases: sweep them, show the atlas, list and confirm where they flip."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from compatmatrix.cli.options import CELLS, FILES, STATE, now, options
+from compatmatrix.errors import Exit
+from compatmatrix.session import parallel
+
+SERIES = [
+    click.argument("specifier", metavar="RANGE"),
+    *FILES,
+    CELLS,
+    click.option("--pre", "prereleases", is_flag=True, help="Pre-releases too."),
+]
+WORK = [
+    click.option("--jobs", type=click.IntRange(1), default=parallel, help="Columns at once; one per processor."),
+    click.option("--keep-environments", is_flag=True, help="Remove none, even where the disk becomes short."),
+    click.option(
+        "--room",
+        type=click.FloatRange(0),
+        default=5.0,
+        show_default=True,
+        metavar="GIB",
+        help="Free space below which environments of finished columns are removed.",
+    ),
+]
+OUTPUT = [
+    click.option(
+        "--output",
+        type=click.Path(path_type=Path),
+        default=None,
+        help="Directory of the atlas. Default: atlas/ in the state directory; reports/atlas is the published one.",
+    ),
+]
+
+
+@click.command()
+@options(SERIES, STATE, WORK, OUTPUT)
+def sweep(
+    specifier: str,
+    prereleases: bool,
+    jobs: int,
+    keep_environments: bool,
+    room: float,
+    output: Path | None,
+    **given: Any,
+) -> Exit:
+    """Run a column for every release in RANGE, such as '>=4.36', then render the atlas.
+
+    The releases are those of the configured index. Companions, selection and limits are matrix.yaml's. What is
+    known is not run again, an interrupted sweep is taken up where it stopped, and infrastructure that fails is
+    tried again.
+    """
+    from compatmatrix import sweep_stages
+    from compatmatrix.sweep import Work
+
+    series = sweep_stages.load(specifier, prereleases=prereleases, environ=os.environ, **given)
+    work = Work(
+        arguments=series.arguments + (("--fresh",) if given["fresh"] else ()),
+        jobs=jobs,
+        keep_environments=keep_environments,
+        room=int(room * (1 << 30)),
+    )
+    sheet, status = sweep_stages.sweep(series, work, click.echo)
+    click.echo(f"Atlas: {sweep_stages.atlas(series, sheet, output, now=now())}")
+    return status
+
+
+@click.command()
+@options(SERIES, STATE, OUTPUT)
+def atlas(specifier: str, prereleases: bool, output: Path | None, **given: Any) -> Exit:
+    """Render the atlas of the releases in RANGE from what is stored, without running anything."""
+    from compatmatrix import sweep_stages
+
+    series = sweep_stages.load(specifier, prereleases=prereleases, environ=os.environ, **given)
+    sheet = sweep_stages.known(series)
+    click.echo(f"Atlas: {sweep_stages.atlas(series, sheet, output, now=now())}")
+    return Exit.OK
+
+
+@click.command()
+@click.option("--confirm", is_flag=True, help="First run both sides of each flip three times more, afresh.")
+@options(SERIES, STATE, WORK)
+def flips(
+    specifier: str,
+    prereleases: bool,
+    jobs: int,
+    keep_environments: bool,
+    room: float,
+    confirm: bool,
+    **given: Any,
+) -> Exit:
+    """List every boundary within RANGE where a cell changes its outcome, or behaves differently.
+
+    What is listed was swept before. A flip that was seen once may be chance: --confirm repeats both of its sides
+    and says which flips were the same each time, and which cells are flaky.
+    """
+    from compatmatrix import sweep_stages
+    from compatmatrix.sweep import Work
+
+    series = sweep_stages.load(specifier, prereleases=prereleases, environ=os.environ, **given)
+    sheet = sweep_stages.known(series)
+    if confirm:
+        work = Work(
+            arguments=series.arguments, jobs=jobs, keep_environments=keep_environments, room=int(room * (1 << 30))
+        )
+        found = sweep_stages.confirm(series, sheet, work, click.echo)
+    else:
+        found = sweep_stages.all_flips(series, sheet)
+    for line in sweep_stages.flip_lines(sheet, found):
+        click.echo(line)
+    beliefs = [flip.belief.value for flip in found]
+    counts = ", ".join(f"{beliefs.count(belief)} {belief}" for belief in dict.fromkeys(sorted(beliefs)))
+    flip = "flip" if len(found) == 1 else "flips"
+    click.echo(f"{len(found)} {flip} in {len(sheet.places)} releases{': ' + counts if found else ''}")
+    return Exit.OK
+
+
+@click.command()
+@click.argument("cell")
+@click.option(
+    "--good", default="", metavar="RELEASE", help="Where it is well. Default: found by going back from --bad."
+)
+@click.option("--bad", required=True, metavar="RELEASE", help="Where it is not.")
+@click.option("--over", default="transformers", metavar="PACKAGE", help="Whose releases are tried, such as accelerate.")
+@click.option("--at", default="", metavar="RELEASE", help="The transformers beside the releases of another package.")
+@click.option("--git", default=None, metavar="URL", help="Where to go on between commits. Default: matrix.yaml's.")
+@click.option("--no-commits", is_flag=True, help="Stop at the release.")
+@options(FILES, STATE)
+def bisect(cell: str, good: str, bad: str, over: str, at: str, git: str | None, no_commits: bool, **given: Any) -> Exit:
+    """Find the first release, and the first commit, in which CELL is no longer what it was.
+
+    Both ends are verified first. What cannot be built or has no answer is skipped, which is neither good nor bad: the
+    result may be a range. Exchange the ends to find where a cell became well.
+    """
+    from compatmatrix import bisect_stages
+
+    job = bisect_stages.load(cell, **given)
+    repository = "" if no_commits else git if git is not None else bisect_stages.default_git(job)
+    question = bisect_stages.Question(good=good, bad=bad, over=over, at=at, git=repository)
+    bisect_stages.run(job, question, os.environ, click.echo)
+    return Exit.OK
+
+
+@click.command()
+@click.argument("cell")
+@click.option("--version", "number", required=True, metavar="RELEASE", help="A release in which CELL is red.")
+@click.option("--package", "packages", multiple=True, metavar="NAME", help="Change this one; may be given again.")
+@options(FILES, STATE)
+def blame(cell: str, number: str, packages: tuple[str, ...], **given: Any) -> Exit:
+    """Run a red CELL again with one package beside transformers changed at a time, and as the release was shipped.
+
+    Each package is taken in the oldest and the newest release that fits all the others, which stay as they are.
+    As shipped means: every package as the index had it on the day after the release.
+    """
+    from compatmatrix import bisect_stages
+    from compatmatrix import blame as stages
+
+    stages.run(bisect_stages.load(cell, **given), number, packages, os.environ, click.echo)
+    return Exit.OK
