@@ -328,3 +328,42 @@ def _of_kind(kind: float, cell: str, version: str) -> CellResult:
     if kind < 0.35:
         return plain(cell, version, Outcome.UNSUPPORTED, "KeyError: 'gemma3'")
     return passed(cell, version)
+
+
+def placed(cell: str, version: str, *devices: tuple[str, float, float | None, str]) -> CellResult:
+    """A cell that planned a placement: device, GiB used, GiB it has (None without a budget), what it holds."""
+    placement = [{"device": name, "GiB": used, "of GiB": room, "holds": holds} for name, used, room, holds in devices]
+    return passed(cell, version, fingerprint={"placement": placement})
+
+
+RANGES = tuple(column(f"4.{30 + number}.0", f"4.{30 + number}.0") for number in range(14))
+
+
+def ranges_run() -> Run:
+    """Fourteen versions, so that neighbours are told as ranges.
+
+    ``4.36.0`` shows a substitute, ``4.40.0`` has results from the store, ``4.43.0`` has no environment. ``steady``
+    passes everywhere, but warns from ``4.33.0`` on; ``moves`` puts a layer elsewhere from ``4.34.0`` on; ``breaks``
+    fails in two ways, the second from ``4.38.0`` on.
+    """
+    columns = list(RANGES)
+    columns[6] = column("4.36.0", "4.36.1", substitute=Substitute(shows="4.36.1", because="yanked"))
+    columns[13] = failed_column("4.43.0")
+    items = [scenario("llama/steady"), scenario("llama/moves"), scenario("oneke/breaks", ("[a]", "[b]"))]
+    results: list[CellResult] = []
+    for index, shown in enumerate(columns):
+        for cell in (cell for item in items for cell in item.cells):
+            if not shown.ready:
+                results.append(plain(cell, shown.version, Outcome.ENV_FAIL, "unreachable"))
+                continue
+            old = {"measured_at": START - timedelta(days=3)} if shown.version == "4.40.0" else {}
+            if cell.startswith("oneke/"):
+                results.append(
+                    failed(cell, shown.version, "one" if index < 8 else "two", signature=f"E{index < 8}", **old)
+                )
+            elif cell == "llama/moves":
+                devices = {"model": {"device_map": {"lm_head": "cpu" if index < 4 else "disk"}}}
+                results.append(passed(cell, shown.version, fingerprint=devices, **old))
+            else:
+                results.append(passed(cell, shown.version, warnings=["old"] if index >= 3 else [], **old))
+    return run(items, results, columns)

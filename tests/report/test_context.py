@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -34,10 +35,10 @@ def test_the_context_is_as_expected(page: Page) -> None:
 
 def test_all_cells_of_the_table_have_a_drill_down(page: Page) -> None:
     for item in page.scenarios:
-        targets = [anchor for detail in item.details for row in detail.rows for _, anchor in row.versions]
-        cells = [cell.anchor for row in item.rows for cell in row.cells]
+        targets = [anchor for detail in item.details for row in detail.rows for _, anchor, _ in row.versions]
+        cells = [unquote(cell.to) for row in item.rows for cell in row.cells]
         assert sorted(cells) == sorted(targets)
-        assert [row.anchor for row in item.rows] == [detail.anchor for detail in item.details]
+        assert [row.anchor for row in item.rows] == [detail.row for detail in item.details]
     assert sum(len(row.cells) for item in page.scenarios for row in item.rows) == len(factory.small_run().results)
     assert len({item.page for item in page.scenarios}) == len(page.scenarios)
 
@@ -79,8 +80,14 @@ def test_causes_bin_red_cells_and_show_cures(page: Page) -> None:
 
 def test_behaviours_get_letters_and_differences(page: Page) -> None:
     detail = next(detail for item in page.scenarios for detail in item.details if detail.cell.endswith("forward[2b]"))
-    assert detail.letters == (("A", ("4.36.2", "4.46.3", "4.50.dev")), ("B", ("5.23.0",)))
-    assert dict(detail.behaviours)["model.dtypes"] == ("float32", "bfloat16")
+    letters = [(found.letter, found.versions) for found in detail.fingerprints]
+    assert letters == [("A", ("4.36.2", "4.46.3", "4.50.dev")), ("B", ("5.23.0",))]
+    assert dict(detail.fingerprints[-1].facts)["model.dtypes"] == "bfloat16"
+    assert [(step.before, step.after) for step in detail.steps] == [("4.50.dev", "5.23.0")]
+    assert [(change.aspect, change.fact, change.told) for change in detail.steps[0].changes] == [
+        ("dtypes", "model.dtypes", "now bfloat16; no longer float32"),
+        ("warnings", "warns now", "`torch_dtype` is deprecated! Use `dtype` instead!"),
+    ]
 
 
 def test_details_tell_known_issues_and_every_red_version(page: Page) -> None:
@@ -101,7 +108,7 @@ def test_a_traceback_is_whole_in_the_details_told_once_and_cut_in_the_page() -> 
     page = build(factory.run([cells], rows, factory.COLUMNS[:1]))
     findings = [detail.findings[0] for detail in page.scenarios[0].details]
     assert [finding.traceback.splitlines() for finding in findings] == [lines, [], []]
-    assert [finding.traceback_in for finding in findings] == ["", "llama/deep[a]", "llama/deep[a]"]
+    assert [finding.traceback_in for finding in findings] == ["", "[a]", "[a]"]
     assert page.causes[0].traceback.splitlines() == ["… 28 lines", *lines[-12:]]
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from compatmatrix.report import frame
-from compatmatrix.report.beside import detail_file
+from compatmatrix.report.addresses import cell_link, detail_file, family_anchor
 from compatmatrix.report.display import NEWS, NEWS_MEANING, OUTCOMES, Mark, plural
-from compatmatrix.report.lookup import Lookup, anchor, chips, family_anchor
+from compatmatrix.report.lookup import Lookup, chips
 from compatmatrix.report.views import Answer, FamilyAnswers, Figure, Meaning, NewsCell, NewsGroup, NewsItem, Segment
 from compatmatrix.results import MEANING, News, Outcome
 
@@ -158,7 +158,12 @@ def _items(look: Lookup, kind: News) -> tuple[NewsItem, ...]:
 
 def _news_cells(look: Lookup, version: str, cells: Sequence[tuple[str, str]]) -> tuple[NewsCell, ...]:
     return tuple(
-        NewsCell(label, anchor(cell, version), look.before(version, cell), OUTCOMES[look.row(version, cell).outcome])
+        NewsCell(
+            label,
+            cell_link(look.scenario_of[cell].id, cell, version),
+            look.before(version, cell),
+            OUTCOMES[look.row(version, cell).outcome],
+        )
         for cell, label in cells
     )
 

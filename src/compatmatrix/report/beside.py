@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 
+from compatmatrix.report.addresses import repro, slug
 from compatmatrix.report.display import duration, moment, number, size
-from compatmatrix.report.lookup import repro
 from compatmatrix.results import CellResult, Column, Run
 from compatmatrix.text import clean, one_line
 
-_PLAIN_ID = re.compile(r"[a-z0-9-]+/[a-z0-9-]+")
 _FIELD_LIMIT = 200_000
-
-
-def slug(text: str) -> str:
-    """A file name for an id: readable, safe on every file system, and different for different ids."""
-    safe = re.sub(r"[^a-z0-9._+-]+", ".", text.lower()).strip(".")[:48].rstrip(".")
-    return safe if safe == text else f"{safe or 'x'}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-
-
-def detail_file(scenario: str) -> str:
-    """Path of the page with the details of a scenario's cells, relative to the page."""
-    name = scenario.replace("/", ".") if _PLAIN_ID.fullmatch(scenario) else slug(scenario)
-    return f"details/{name}.html"
 
 
 def has_more_to_tell(row: CellResult) -> bool:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from compatmatrix.report.beside import cell_file, detail_file
-from compatmatrix.report.display import OUTCOMES
-from compatmatrix.report.lookup import (
-    Lookup,
+from compatmatrix.report.addresses import (
     anchor,
     cause_anchor,
     cause_key,
-    chips,
+    cell_link,
+    detail_file,
     known_anchor,
-    news_chips,
     scenario_anchor,
 )
+from compatmatrix.report.beside import cell_file
+from compatmatrix.report.display import OUTCOMES
+from compatmatrix.report.lookup import Lookup, chips, news_chips
 from compatmatrix.report.views import Cause, Cure, Hit, Known, Place
 from compatmatrix.results import CellResult, News
 from compatmatrix.text import clean, cut, one_line
@@ -31,7 +31,10 @@ LINES = 12
 TRACEBACK = 2_000
 """Characters of these lines."""
 
-TRACEBACKS = 100_000
+VERSIONS = 10
+"""Versions named for one scenario or cause; the others are counted."""
+
+TRACEBACKS = 40_000
 """Characters of all sample tracebacks together: the page must stay below a megabyte."""
 
 
@@ -73,7 +76,8 @@ def _cause(look: Lookup, rows: Sequence[CellResult], room: int) -> Cause:
         mark=OUTCOMES[first.outcome],
         title=one_line(first.signature or first.reason, 300) or "no reason recorded",
         count=len(rows),
-        versions=tuple(versions),
+        versions=tuple(versions[:VERSIONS]),
+        more_versions=max(len(versions) - VERSIONS, 0),
         places=_places(look, rows),
         more_places=max(len({look.scenario_of[row.cell].id for row in rows}) - PLACES, 0),
         news=news_chips(news),
@@ -82,7 +86,7 @@ def _cause(look: Lookup, rows: Sequence[CellResult], room: int) -> Cause:
         where=_where(sample),
         traceback=text if len(text) <= room else "",
         sample=anchor(sample.cell, sample.version),
-        sample_page=detail_file(look.scenario_of[sample.cell].id),
+        sample_link=cell_link(look.scenario_of[sample.cell].id, sample.cell, sample.version),
         sample_file=cell_file(sample),
     )
 
@@ -95,7 +99,11 @@ def _places(look: Lookup, rows: Sequence[CellResult]) -> tuple[Place, ...]:
         Place(
             scenario,
             detail_file(scenario),
-            tuple(Hit(version, anchor(hit[0].cell, version), len(hit)) for version, hit in _in_order(look, hits)),
+            tuple(
+                Hit(version, cell_link(scenario, hit[0].cell, version), len(hit))
+                for version, hit in _in_order(look, hits)[:VERSIONS]
+            ),
+            max(len(hits) - VERSIONS, 0),
         )
         for scenario, hits in list(groups.items())[:PLACES]
     )

@@ -5,35 +5,46 @@ The same run gives the same context, byte for byte; every time in it comes from 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
+from datetime import timedelta
 
-from compatmatrix.report import answers
-from compatmatrix.report.beside import detail_file, lock_file
+from compatmatrix.history import History
+from compatmatrix.report import answers, compare_panel, past, pin_panel
+from compatmatrix.report.addresses import column_anchor
+from compatmatrix.report.beside import lock_file
 from compatmatrix.report.causes import causes
-from compatmatrix.report.details import details, known_issues
-from compatmatrix.report.display import OUTCOMES, age, duration, moment, size, utc
-from compatmatrix.report.lookup import Lookup, anchor, chips, column_anchor, family_anchor, news_chips, scenario_anchor
-from compatmatrix.report.views import CellView, ColumnView, FamilyView, LedgerNote, Page, RowView, ScenarioView, Sum
-from compatmatrix.results import Column, Run, Scenario
+from compatmatrix.report.display import duration, moment, size, utc
+from compatmatrix.report.lookup import Lookup, chips
+from compatmatrix.report.table import dense, families
+from compatmatrix.report.views import ColumnView, LedgerNote, Page
+from compatmatrix.results import Column, Run
 from compatmatrix.text import clean, one_line
 
 __all__ = ["LedgerNote", "Page", "build"]
 
 
-def build(run: Run, *, before: Run | None = None, ledger: Mapping[str, LedgerNote] | None = None) -> Page:
+def build(
+    run: Run,
+    *,
+    before: Run | None = None,
+    ledger: Mapping[str, LedgerNote] | None = None,
+    history: History | None = None,
+    overdue_after: int | None = None,
+) -> Page:
     """The page of a run, and the details of each of its scenarios.
 
     ``before`` is the run that the news was judged against (its outcomes are shown beside the news);
-    ``ledger`` maps the ids in ``run.known`` to what is known.
+    ``ledger`` maps the ids in ``run.known`` to what is known; ``history`` ends with this run;
+    ``overdue_after`` is the number of days after which the next run is overdue.
     """
-    look = Lookup(run, before, ledger or {})
+    look = Lookup(run, before, ledger or {}, history)
     headline, tone = answers.headline(look)
     outcomes, news_legend = answers.legend(look)
     return Page(
         run=run.id,
         finished=moment(run.finished),
         finished_iso=f"{utc(run.finished):%Y-%m-%dT%H:%M:%SZ}",
+        overdue_after=overdue_after,
         took=duration((utc(run.finished) - utc(run.started)).total_seconds()),
         machine=_machine(run),
         tool=f"compatmatrix {run.compatmatrix}",
@@ -45,60 +56,34 @@ def build(run: Run, *, before: Run | None = None, ledger: Mapping[str, LedgerNot
         news=answers.news(look),
         causes=causes(look),
         columns=tuple(_column(look, column) for column in run.columns),
-        families=tuple(_family(look, family) for family in look.families),
+        families=families(look),
+        dense=dense(look),
+        runs=past.runs(look),
+        expected=_expected(run, overdue_after),
+        complete=_complete(look),
+        compare=compare_panel.panel(look),
+        pins=pin_panel.panel(run),
         outcomes=outcomes,
         news_legend=news_legend,
     )
+
+
+def _expected(run: Run, days: int | None) -> str:
+    return moment(run.finished + timedelta(days=days)) if days else ""
+
+
+def _complete(look: Lookup) -> str:
+    """The last run that measured all its cells, where that is not this one."""
+    last, snapshots = look.history.last_complete(), look.history.snapshots
+    if not snapshots or last is snapshots[-1]:
+        return ""
+    return f"run {last.id} of {moment(last.finished)}" if last else "none in the history"
 
 
 def _machine(run: Run) -> str:
     machine = run.machine
     cpus = f"{machine.cpus} CPU" + ("" if machine.cpus == 1 else "s")
     return one_line(f"{machine.system} {machine.architecture}, {cpus}, {size(machine.memory)}, Python {machine.python}")
-
-
-# -- the table
-
-
-def _family(look: Lookup, family: str) -> FamilyView:
-    scenarios = [scenario for scenario in look.run.scenarios if scenario.family == family]
-    return FamilyView(family, family_anchor(family), tuple(_scenario(look, scenario) for scenario in scenarios))
-
-
-def _scenario(look: Lookup, scenario: Scenario) -> ScenarioView:
-    rows = tuple(
-        RowView(
-            label=variant.label,
-            anchor=anchor(cell),
-            cells=tuple(_cell(look, version, cell) for version in look.versions),
-        )
-        for cell, variant in zip(scenario.cells, scenario.variants, strict=True)
-    )
-    return ScenarioView(
-        id=scenario.id,
-        name=scenario.id.removeprefix(f"{scenario.family}/"),
-        anchor=scenario_anchor(scenario.id),
-        page=detail_file(scenario.id),
-        title=one_line(scenario.title, 200),
-        doc=clean(scenario.doc, limit=1500).strip(),
-        where=f"{scenario.file}:{scenario.line}" if scenario.file else "",
-        claims=tuple(one_line(claim, 80) for claim in scenario.claims),
-        cures=tuple(one_line(cure, 80) for cure in scenario.cures),
-        sums=tuple(_sum(look, scenario, version) for version in look.versions),
-        rows=rows,
-        details=details(look, scenario),
-        known=known_issues(look, scenario),
-    )
-
-
-def _cell(look: Lookup, version: str, cell: str) -> CellView:
-    row = look.row(version, cell)
-    return CellView(anchor(cell, version), OUTCOMES[row.outcome], look.news_mark(version, cell), row.flaky)
-
-
-def _sum(look: Lookup, scenario: Scenario, version: str) -> Sum:
-    news = Counter(look.news(version, cell) for cell in scenario.cells)
-    return Sum(chips(look.by_scenario.get((scenario.id, version))), news_chips(news))
 
 
 # -- the columns
@@ -122,7 +107,7 @@ def _column(look: Lookup, column: Column) -> ColumnView:
         packages=tuple((one_line(package.name, 80), one_line(package.version, 60)) for package in column.packages),
         lock=lock_file(column),
         chips=chips(look.by_version.get((column.version,))),
-        age=_oldest(look, column),
+        age=look.oldest(column.version),
     )
 
 
@@ -136,10 +121,3 @@ def _facts(column: Column) -> tuple[tuple[str, str], ...]:
         ("resolved", moment(column.resolved_at) if column.resolved_at else ""),
     )
     return tuple((name, one_line(text, 120)) for name, text in facts if text)
-
-
-def _oldest(look: Lookup, column: Column) -> str:
-    """The age of the oldest result that was taken from the store; nothing when all were measured by this run."""
-    rows = [row for row in look.run.results if row.version == column.version and look.age(row)]
-    times = [utc(row.measured_at) for row in rows if row.measured_at]
-    return age(utc(look.run.finished) - min(times)) if times else ""

@@ -46,9 +46,11 @@ NEWS = {
 }
 
 NEWS_MEANING = {
-    News.REGRESSED: "worse than in the run it is compared with, and no known issue explains it",
-    News.NEW: "red, and neither the last run nor a known issue tells why",
-    News.CHANGED: "still a pass, but it behaves differently: devices, dtypes, keys, warnings",
+    News.REGRESSED: "worse than in the last run or in an earlier one, and no known issue explains it",
+    News.NEW: "red, never seen better, and no known issue explains it",
+    News.CHANGED: (
+        "ends as before, or is still explained, but behaves differently: cause, devices, dtypes, keys, warnings"
+    ),
     News.FIXED: "better than in the run it is compared with",
     News.KNOWN: "a reviewed known issue explains it",
 }

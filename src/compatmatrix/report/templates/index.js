@@ -1,109 +1,94 @@
 "use strict";
 (() => {
   const $ = (id) => document.getElementById(id);
-  const form = $("filters"), shown = $("shown"), none = $("none"), unfold = $("unfold");
-  const table = document.querySelector(".matrix");
-  // The address is #ANCHOR?FILTERS; with no filters it is a plain anchor, which works without this script too.
-  const FILTERS = /^(?:family|outcome|news|q)=/;
-  let state = { anchor: "", filters: new URLSearchParams() }, filled = false;
+  const form = $("filters"), shown = $("shown"), none = $("none"), unfold = $("unfold"), picked = $("picked");
+  const { table, entries, rows, names } = grid, NAMES = ["q", "family", "outcome", "news", "differs", "since"];
+  let filled = null;
 
-  const rows = [], bodies = [];
-  for (const body of table.tBodies) {
-    if (body.classList.contains("f")) { bodies.push({ body, family: body.dataset.family, head: true }); continue; }
-    const entry = { body, family: body.dataset.family, fold: body.querySelector("details"), rows: [], auto: false };
-    const about = (body.id.slice(9) + " " + body.querySelector(".t").textContent).toLowerCase();
-    for (const tr of body.querySelectorAll("tr.v")) {
-      const cells = [...tr.cells].slice(1).map((td) => ({ td, set: new Set(td.classList) }));
-      const row = { tr, cells, text: about + " " + tr.id.toLowerCase() };
-      entry.rows.push(row); rows.push(row);
-    }
-    entry.about = about; bodies.push(entry);
-  }
-
-  const parse = () => {
-    let hash = location.hash.slice(1);
-    try { hash = decodeURIComponent(hash); } catch { /* a bare % is part of the text */ }
-    const raw = location.hash.slice(1), at = raw.lastIndexOf("?");
-    if (at >= 0 && FILTERS.test(raw.slice(at + 1))) {
-      return { anchor: hash.slice(0, hash.lastIndexOf("?")), filters: new URLSearchParams(raw.slice(at + 1)) };
-    }
-    return { anchor: hash, filters: new URLSearchParams() };
-  };
-  const address = (anchor, filters) => {
-    const query = filters.toString();
-    return "#" + encodeURI(anchor).replace(/%5B/g, "[").replace(/%5D/g, "]") + (query ? "?" + query : "");
-  };
+  // -- the form, and the values in the address that it stands for
   const read = () => {
-    const found = new URLSearchParams(), data = new FormData(form);
-    for (const name of ["q", "family", "outcome", "news"]) {
-      const values = data.getAll(name).filter(Boolean);
-      if (values.length) found.set(name, values.join(","));
-    }
+    const data = new FormData(form), found = {};
+    for (const name of NAMES) found[name] = data.getAll(name).filter(Boolean).join(",");
+    const versions = data.getAll("version");
+    found.versions = versions.length === names.length || !versions.length ? "" : versions.join(",");
+    found.ranges = data.has("ranges") === grid.dense ? "" : data.has("ranges") ? "on" : "off";
     return found;
   };
-  const fill = (filters) => {
-    form.elements.q.value = filters.get("q") || "";
-    form.elements.family.value = filters.get("family") || "";
-    for (const name of ["outcome", "news"]) {
-      const wanted = (filters.get(name) || "").split(",");
-      for (const box of form.querySelectorAll(`input[name=${name}]`)) box.checked = wanted.includes(box.value);
+  const wanted = () => [...NAMES, "versions", "ranges"].map((name) => page.get(name)).join("\n");
+  const fill = () => {
+    form.elements.q.value = page.get("q");
+    form.elements.family.value = page.get("family");
+    if (form.elements.since) form.elements.since.value = page.get("since");
+    for (const name of ["outcome", "news", "differs"]) {
+      const values = page.list(name);
+      for (const box of form.querySelectorAll(`input[name=${name}]`)) box.checked = values.includes(box.value);
     }
+    const versions = page.list("versions").filter((one) => names.includes(one));
+    for (const box of form.querySelectorAll("input[name=version]")) box.checked = !versions.length || versions.includes(box.value);
+    form.elements.ranges.checked = page.get("ranges") ? page.get("ranges") === "on" : grid.dense;
   };
-  const list = (filters, name) => (filters.get(name) || "").split(",").filter(Boolean);
 
-  const apply = (filters) => {
-    const words = (filters.get("q") || "").toLowerCase().split(/\s+/).filter(Boolean);
-    const family = filters.get("family") || "", outcomes = list(filters, "outcome"), news = list(filters, "news");
-    const byCell = outcomes.length > 0 || news.length > 0;
-    const fits = (cell) => (!outcomes.length || outcomes.some((o) => cell.set.has(o))) && (!news.length || news.some((n) => cell.set.has("n-" + n)));
+  const apply = () => {
+    const words = page.get("q").toLowerCase().split(/\s+/).filter(Boolean), family = page.get("family");
+    const outcomes = page.list("outcome"), news = page.list("news").map((one) => "n-" + one), differs = page.list("differs");
+    const versions = page.list("versions").filter((one) => names.includes(one));
+    grid.visible = names.map((name) => !versions.length || versions.includes(name));
+    grid.ranges = page.get("ranges") ? page.get("ranges") === "on" : grid.dense;
+    const since = form.elements.since ? form.elements.since.selectedIndex : 0;
+    const all = !versions.length, byCell = outcomes.length + news.length + differs.length + (since > 0) > 0;
+    const seen = (run) => all || grid.visible.slice(run.from, run.from + run.count).includes(true);
+    const fits = (run) => (!outcomes.length || outcomes.some((one) => run.set.has(one))) && (!news.length || news.some((one) => run.set.has(one)))
+      && (!differs.length || (differs.includes("clearly") && run.set.has("d")) || (differs.includes("slightly") && run.minor.length > 0))
+      && (since < 1 || (run.td.dataset.s !== undefined && run.td.dataset.s < since)) && seen(run);
     let count = 0, head = null, any = false;
     const finish = () => { if (head) head.body.hidden = !any; };
-    for (const entry of bodies) {
+    for (const entry of entries) {
       if (entry.head) { finish(); head = entry; any = false; continue; }
-      const inFamily = !family || entry.family === family;
-      const byTitle = words.every((word) => entry.about.includes(word));
+      const inFamily = !family || entry.family === family, byTitle = words.every((word) => entry.about.includes(word));
       let some = 0;
       for (const row of entry.rows) {
         let ok = inFamily && words.every((word) => row.text.includes(word));
-        if (byCell) {
-          let hit = false;
-          for (const cell of row.cells) {
-            const fit = ok && fits(cell);
-            hit = hit || fit;
-            if (cell.dim !== (ok && !fit)) { cell.dim = ok && !fit; cell.td.classList.toggle("dim", cell.dim); }
-          }
-          ok = hit;
-        } else {
-          for (const cell of row.cells) if (cell.dim) { cell.dim = false; cell.td.classList.remove("dim"); }
+        if (ok && byCell) ok = row.runs.some(fits);
+        for (const run of row.runs) {
+          const hit = ok && byCell && fits(run);
+          if (run.hit !== hit) { run.hit = hit; for (const one of run.tds) one.td.classList.toggle("hit", hit); }
         }
+        row.ok = ok;
         if (row.tr.hidden === ok) row.tr.hidden = !ok;
         some += ok;
       }
       count += some; any = any || some > 0;
-      entry.body.hidden = !some;
-      const open = some > 0 && (byCell || (words.length > 0 && !byTitle));
+      if (entry.body.hidden === some > 0) entry.body.hidden = !some;
+      const open = some > 0 && !entry.single && (byCell || (words.length > 0 && !byTitle));
       if (open && !entry.fold.open) { entry.fold.open = entry.auto = true; }
       else if (!open && entry.auto) { entry.fold.open = entry.auto = false; }
     }
     finish();
-    shown.value = count === rows.length ? `${count} variants` : `${count} of ${rows.length} variants`;
+    grid.layout();
+    const variants = count === rows.length ? `${count} variants` : `${count} of ${rows.length} variants`, columns = grid.columns();
+    const chosen = grid.visible.filter(Boolean).length;
+    shown.value = columns < names.length ? `${variants}; ${chosen} of ${names.length} versions in ${columns} ${columns === 1 ? "column" : "columns"}` : variants;
+    picked.textContent = chosen === names.length ? `all ${names.length}` : `${chosen} of ${names.length}`;
     none.hidden = count > 0;
   };
 
   // -- what the address names: an element, or a cell, CELL@VERSION, whose details are in another page
+  const byRow = new Map(rows.map((row) => [row.tr.id, row]));
+  const byTr = new Map(rows.map((row) => [row.tr, row]));
   const cellOf = (anchor) => {
-    const row = $(anchor.slice(0, Math.max(anchor.lastIndexOf("@"), 0)));
-    return row && [...row.querySelectorAll("td a")].find((link) => anchorOf(link) === anchor);
+    const at = anchor.lastIndexOf("@"), row = at > 0 && byRow.get(anchor.slice(0, at));
+    return row && grid.find(row, anchor.slice(at + 1));
   };
-  const anchorOf = (link) => {
-    const raw = link.getAttribute("href").split("#")[1] || "";
-    try { return decodeURIComponent(raw); } catch { return raw; }
+  const permalink = (td) => {
+    const row = byTr.get(td.parentElement), one = row && row.runs.flatMap((run) => run.tds).find((each) => each.td === td);
+    return one ? `${row.tr.id}@${names[one.first]}` : "";
   };
-  const show = (anchor) => {
+  const show = () => {
+    const anchor = page.anchor;
     for (const marked of table.querySelectorAll(".at")) marked.classList.remove("at");
-    const link = anchor && !$(anchor) && cellOf(anchor), target = link ? link.closest("tr") : anchor && $(anchor);
+    const found = anchor && !$(anchor) && cellOf(anchor), target = found ? found.td.parentElement : anchor && $(anchor);
     if (!target) return;
-    if (link) link.parentElement.classList.add("at");
+    if (found) found.td.classList.add("at");
     if (target.matches(".v")) {
       target.classList.add("at");
       const body = target.closest("tbody");
@@ -111,53 +96,76 @@
     }
     const fold = target.matches("details") ? target : target.matches(".s") && target.querySelector("details");
     if (fold) fold.open = true;
-    if (link) link.focus({ preventScroll: true });
-    if (link || target.matches(".v")) target.scrollIntoView({ block: "center" });
-    else if (fold || state.filters.toString()) target.scrollIntoView();
+    if (found) found.td.querySelector("a").focus({ preventScroll: true });
+    if (found || target.matches(".v")) (found ? found.td : target).scrollIntoView({ block: "center", inline: "nearest" });
+    else if (fold || page.any()) target.scrollIntoView();
   };
-  const update = () => {
-    const before = state.filters.toString();
-    state = parse();
-    if (state.filters.toString() !== before || !filled) { fill(state.filters); apply(state.filters); filled = true; }
-    show(state.anchor);
+  const refresh = () => {
+    const now = wanted();
+    if (now === filled) return;
+    filled = now; fill(); apply();
   };
+  let last = null;
+  const update = () => { refresh(); if (page.anchor !== last) { last = page.anchor; show(); } };
 
-  form.addEventListener("input", () => {
-    state.filters = read(); apply(state.filters);
-    history.replaceState(null, "", state.anchor || state.filters.toString() ? address(state.anchor, state.filters) : location.pathname + location.search);
-  });
+  form.addEventListener("input", () => { const found = read(); page.put(found); });
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("reset", () => setTimeout(() => form.dispatchEvent(new Event("input"))));
+  form.addEventListener("reset", () => setTimeout(() => page.put(Object.fromEntries([...NAMES, "versions", "ranges"].map((name) => [name, ""])))));
+  for (const button of form.querySelectorAll("[data-pick]")) {
+    button.addEventListener("click", () => {
+      for (const box of form.querySelectorAll("input[name=version]")) box.checked = button.dataset.pick === "all";
+      page.put(read());
+    });
+  }
   unfold.addEventListener("click", () => {
     const open = unfold.textContent === "Unfold all";
-    for (const entry of bodies) if (entry.fold) { entry.fold.open = open; entry.auto = false; }
+    for (const entry of entries) if (entry.fold) { entry.fold.open = open; entry.auto = false; }
     unfold.textContent = open ? "Fold all" : "Unfold all";
   });
   document.addEventListener("click", (event) => {
     const link = event.target.closest && event.target.closest("a");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
-    const href = link.getAttribute("href");
-    if (href.startsWith("#") && state.filters.toString() && $(anchorOf(link))) {
+    const href = link.getAttribute("href"), td = link.closest(".matrix td"), fold = link.closest("details[id]");
+    if (href.startsWith("#") && page.any() && $(page.anchorOf(link))) {
       event.preventDefault();  // a plain anchor would drop the filters
-      history.pushState(null, "", address(anchorOf(link), state.filters));
-      update();
+      last = null;
+      page.go(page.anchorOf(link));
     } else if (href.startsWith("details/")) {
-      // The way back leads to where one left: to the cell, or to the opened cause.
-      const fold = link.closest("details[id]"), anchor = link.closest("td") ? anchorOf(link) : fold ? fold.id : state.anchor;
-      history.replaceState(null, "", address(anchor, state.filters));
+      page.at(td ? permalink(td) : fold ? fold.id : page.anchor);  // the way back leads to where one left
     }
   });
   document.addEventListener("keydown", (event) => {
     const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
-    const td = step && event.target.closest && event.target.closest(".matrix td");
-    if (!td || event.altKey || event.ctrlKey || event.metaKey) return;
-    const visible = rows.filter((row) => row.tr.offsetParent !== null);
-    const at = visible.findIndex((row) => row.tr === td.parentElement), column = td.cellIndex - 1;
-    const next = visible[at + step[0]] && visible[at + step[0]].cells[column + step[1]];
-    if (next) { event.preventDefault(); next.td.firstElementChild.focus(); }
+    const td = step && event.target.closest && event.target.closest(".matrix td"), row = td && byTr.get(td.parentElement);
+    if (!row || event.altKey || event.ctrlKey || event.metaKey) return;
+    const cells = row.runs.flatMap((run) => run.tds), at = cells.findIndex((one) => one.td === td);
+    let next = cells[at + step[1]];
+    if (step[0]) {
+      let to = rows.indexOf(row) + step[0];
+      while (rows[to] && rows[to].tr.offsetParent === null) to += step[0];
+      next = rows[to] && grid.find(rows[to], names[cells[at].first]);
+    }
+    if (next && next.td !== td) { event.preventDefault(); next.td.querySelector("a").focus(); }
   });
-  addEventListener("hashchange", update);
-  addEventListener("popstate", update);
+  // -- which run this is, and whether the next one is late
+  const overdue = $("overdue"), other = $("otherrun");
+  if (overdue) {
+    const days = (Date.now() - new Date(document.querySelector("time").dateTime)) / 864e5;
+    overdue.querySelector("span").textContent = Math.floor(days);
+    overdue.hidden = days <= overdue.dataset.days;
+  }
+  const whichRun = () => {
+    const run = page.get("run"), link = other.querySelector("a");
+    other.hidden = !run || run === other.dataset.run;
+    if (other.hidden) return;
+    other.querySelector("b + b").textContent = run;
+    link.hidden = !form.elements.since || ![...form.elements.since.options].some((option) => option.value === run);
+    link.setAttribute("href", `runs/${encodeURIComponent(run)}.json`);
+  };
+  page.on(whichRun);
+  whichRun();
+  page.on(update);
   form.hidden = false;
   update();
+  if (!filled) refresh();
 })();
