@@ -7,7 +7,10 @@ What follows ``--`` selects:
     nox -s matrix -- --cells 'llama/*'           some cells (globs over cell ids)
     nox -s matrix -- --versions 4.46.3,main      some versions
     nox -s matrix -- --fresh                     measure again what is known
+    nox -s sweep -- '>=4.36'                     every release in a range, then the atlas
 """
+
+from pathlib import Path
 
 import nox
 
@@ -50,6 +53,12 @@ def matrix(session: nox.Session) -> None:
     session.run(*glue.report(session.posargs))
 
 
+@nox.session(venv_backend="none", default=False)
+def sweep(session: nox.Session) -> None:
+    """Run a column for every release in a range, such as '>=4.36', and render the atlas; see docs/sweep.md."""
+    session.run(*glue.sweep(session.posargs))
+
+
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests: the host's here, those of references and checks inside the environment of one version."""
@@ -64,11 +73,14 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style (ruff) and the import contracts (import-linter)."""
+    """Check style (ruff), the import contracts (import-linter), and the workflows (actionlint, zizmor, shellcheck)."""
     _install(session, "lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("lint-imports")
+    session.run("actionlint")
+    session.run("zizmor", "--offline", "--persona=auditor", ".github")
+    session.run("shellcheck", ".ci/run", *map(str, sorted(Path(".github/scripts").iterdir())))
 
 
 @nox.session

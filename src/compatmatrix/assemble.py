@@ -24,7 +24,7 @@ def current(plan: Plan, columns: Mapping[str, Column]) -> dict[str, Column]:
 def keys(plan: Plan, columns: Mapping[str, Column]) -> dict[tuple[str, str], str]:
     """(version, cell) -> the key of its result, for every column that has an environment."""
     return {
-        (version.id, cell.id): plan.key(columns[version.id].lock_hash, cell)
+        (version.id, cell.id): plan.key(columns[version.id], cell)
         for version in plan.versions
         if version.id in columns and columns[version.id].ready
         for cell in plan.cells
@@ -41,6 +41,8 @@ def assemble(
     for column in shown:
         for cell in plan.cells:
             row = stored.get(by_key.get((column.version, cell.id), ""))
+            if row and row.cell != cell.id:  # a store that was tampered with
+                row = None
             # A result is keyed by content: two versions that resolve to the same lock share it.
             results.append(row.model_copy(update={"version": column.version}) if row else _unmeasured(column, cell))
     measured = [row.measured_at for row in results if row.measured_at]
@@ -50,7 +52,7 @@ def assemble(
         started=min(measured, default=now),
         finished=now,
         compatmatrix=__version__,
-        machine=machine(),
+        machine=plan.machine or machine(),
         columns=shown,
         scenarios=plan.scenarios,
         results=tuple(results),
@@ -64,12 +66,13 @@ def _unmeasured(column: Column, cell: PlannedCell) -> CellResult:
     return CellResult(cell=cell.id, version=column.version, outcome=Outcome.NOT_RUN, reason="planned, but not run yet")
 
 
-def machine() -> Machine:
-    """This machine, as far as it bears on results; no host name."""
+def machine(provides: str = "") -> Machine:
+    """This machine, as far as it bears on results, with what :func:`loading.capabilities` says; no host name."""
     return Machine(
         system=platform.system(),
         architecture=platform.machine(),
         python=platform.python_version(),
         cpus=os.cpu_count() or 1,
         memory=psutil.virtual_memory().total,
+        provides=provides,
     )

@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from compatmatrix.errors import Exit
+from compatmatrix.history import History
 from compatmatrix.ledger import Issue, Ledger
 from compatmatrix.results import CellResult, Column, News, Outcome, Run
 
 
-def judge(result: CellResult, column: Column, before: CellResult | None, ledger: Ledger) -> tuple[News, Issue | None]:
+def judge(
+    result: CellResult, column: Column, before: CellResult | None, ledger: Ledger, *, was_better: bool = False
+) -> tuple[News, Issue | None]:
     """What is news about one cell, and the known issue that explains it, if one does.
 
-    A red cell is known, regressed (it was better before) or new (nothing explains it). Infrastructure and
-    missing hardware are never a version's news, neither now nor as what came before.
+    A red cell is known, regressed (it was better before: in the last run, or in an earlier one where
+    ``was_better`` says so) or new (it was never seen better). A known issue explains an outcome, not everything
+    that may happen beside it: a known red cell that ended in another way than the last time, for another cause
+    or with another fingerprint, has changed, and keeps its issue. Infrastructure and missing hardware are never a
+    version's news, neither now nor as what came before.
     """
     if before is not None and not before.outcome.answered:
         before = None
@@ -22,8 +28,9 @@ def judge(result: CellResult, column: Column, before: CellResult | None, ledger:
     if result.outcome.red:
         issue = ledger.explanation(result, column)
         if issue is not None:
-            return News.KNOWN, issue
-        worse = before is not None and before.outcome.severity < result.outcome.severity
+            otherwise = before is not None and before.outcome.red and _did(before) != _did(result)
+            return (News.CHANGED if otherwise else News.KNOWN), issue
+        worse = was_better or (before is not None and before.outcome.severity < result.outcome.severity)
         return (News.REGRESSED if worse else News.NEW), None
     if before is None:
         return News.NONE, None
@@ -31,18 +38,26 @@ def judge(result: CellResult, column: Column, before: CellResult | None, ledger:
         return News.FIXED, None
     if before.outcome is not result.outcome:
         return (News.REGRESSED if before.outcome is Outcome.PASS else News.FIXED), None
-    changed = before.fingerprint_digest != result.fingerprint_digest
-    return (News.CHANGED if changed else News.NONE), None
+    return (News.CHANGED if _did(before) != _did(result) else News.NONE), None
 
 
-def news(run: Run, before: Run | None, ledger: Ledger) -> Run:
-    """The run with its news, judged against the ledger and the last run."""
+def _did(row: CellResult) -> tuple[Outcome, str | None, str]:
+    return row.outcome, row.signature, row.fingerprint_digest
+
+
+def news(run: Run, before: Run | None, ledger: Ledger, history: History | None = None) -> Run:
+    """The run with its news, judged against the ledger, the last run and, for red cells, the runs before it.
+
+    What once was better and is red, unexplained, stays a regression in every later run, not only in the first.
+    """
     columns = {column.version: column for column in run.columns}
     earlier = {(row.version, row.cell): row for row in before.results} if before else {}
     found: dict[str, dict[str, News]] = {}
     known: dict[str, dict[str, str]] = {}
     for row in run.results:
-        verdict, issue = judge(row, columns[row.version], earlier.get((row.version, row.cell)), ledger)
+        key = row.version, row.cell
+        was_better = history is not None and row.outcome.red and history.was_better(*key)
+        verdict, issue = judge(row, columns[row.version], earlier.get(key), ledger, was_better=was_better)
         if verdict is not News.NONE:
             found.setdefault(row.version, {})[row.cell] = verdict
         if issue is not None:

@@ -152,6 +152,16 @@ def _uv(tools: Tools, *arguments: str | Path) -> None:
         raise failure(reason, f"uv {arguments[0]} {arguments[1]} failed: {why}", log=done.log)
 
 
+def remove(root: Path, name: str) -> bool:
+    """Remove an environment; False where it is not there."""
+    path = root.resolve() / name
+    if not path.is_dir():
+        return False
+    with FileLock(_lock_file(path.parent, name)):
+        _discard(path)
+    return True
+
+
 def _discard(path: Path) -> None:
     # Renamed first: half a removal must not look like an environment.
     gone = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL}{path.name}-", dir=path.parent))

@@ -11,6 +11,8 @@ exit   meaning
 4      other news: a cell was fixed or behaves differently, or a ledger entry matches nothing
 5      infrastructure: a column could not be built, cells were not run
 6      a results store, a record or a report could not be read or written
+7      no single version serves all needs; several environments do, and are named
+8      a need that no tested version serves
 70     a defect of compatmatrix itself
 130    interrupted; what was measured is kept and the next run resumes
 =====  ==========================================================================================
@@ -30,6 +32,8 @@ class Exit(IntEnum):
     NEWS = 4
     INFRASTRUCTURE = 5
     STORAGE = 6
+    SEVERAL = 7
+    UNSERVED = 8
     DEFECT = 70
     INTERRUPTED = 130
 

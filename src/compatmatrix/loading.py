@@ -159,11 +159,12 @@ def judge_hash() -> str:
 
 
 def capabilities() -> str:
-    """What this machine has that cells may need (cards, a compiler, the virtual devices' source), as text for keys."""
+    """What this machine has that cells may need (cards, a compiler, the virtual devices' source), as a hash for keys."""
     sources = sorted(path for path in VIRTUALCUDA.rglob("*") if path.suffix in (".py", ".cpp", ".h"))
     sha = hashlib.sha256(b"".join(path.read_bytes() for path in sources))
     cards = sorted(path.name for path in Path("/dev").glob("nvidia[0-9]*"))
-    return json.dumps({"cards": cards, "compiler": shutil.which("g++"), "virtualcuda": sha.hexdigest()})
+    told = json.dumps({"cards": cards, "compiler": shutil.which("g++"), "virtualcuda": sha.hexdigest()})
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 def discover(roots: Sequence[Path], *, python: str = sys.executable) -> tuple[tuple[Scenario, ...], str]:

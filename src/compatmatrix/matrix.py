@@ -80,6 +80,7 @@ class PypiSource(Model):
     """A release from the configured index: an exact number, or ``newest``."""
 
     pypi: ReleaseText
+    yanked: bool = Field(default=False, description="take the release although its makers have yanked it")
 
     def __str__(self) -> str:
         return f"transformers=={self.pypi}" if self.pypi != NEWEST else "the newest release of transformers"
@@ -190,6 +191,14 @@ class Policy(Model):
     retries: Annotated[int, Field(ge=0, le=5)] = Field(default=1, description="after a crash, a timeout or oom")
     threads: PositiveInt = Field(default=1, description="of torch, in a cell")
     gpu: bool = Field(default=False, description="install a GPU build of torch")
+    overdue_after_days: PositiveInt | None = Field(
+        default=None, description="days after which the published report says that the next run is overdue"
+    )
+    site: str = Field(
+        default="",
+        pattern=r"^(https?://[A-Za-z0-9][A-Za-z0-9./:%~_-]*)?$",
+        description="where the report is published; the links of the feed are relative without it",
+    )
 
 
 class Matrix(Model):

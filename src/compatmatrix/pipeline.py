@@ -11,8 +11,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from compatmatrix import assemble, compare, loading, plan, runner
+from compatmatrix import archive, assemble, compare, loading, plan, runner
 from compatmatrix.errors import Exit, StorageError
+from compatmatrix.history import snapshot
 from compatmatrix.ledger import Ledger
 from compatmatrix.matrix import Companion
 from compatmatrix.results import Run
@@ -55,7 +56,8 @@ def load(
     wanted = [version for version in versions.split(",") if version]
     patterns = [*cells, *globs]
     basis = json.dumps([probe_hash, loading.judge_hash(), isolation])
-    chosen = plan.make(matrix, scenarios, basis, versions=wanted, cells=patterns, machine=loading.capabilities())
+    machine = assemble.machine(loading.capabilities())
+    chosen = plan.make(matrix, scenarios, basis, versions=wanted, cells=patterns, machine=machine)
     selected = bool(wanted or patterns)
     root = matrix_file.resolve().parent
     return Job(
@@ -99,20 +101,32 @@ def report(job: Job, *, now: datetime.datetime, echo: Callable[[str], None]) -> 
     """Assemble what is stored into a run, judge its news, render it, and say so in the terminal."""
     # Not at the top: pandas takes half a second that columns need not pay.
     from compatmatrix.report import render, terminal
+    from compatmatrix.report.exports import Published
     from compatmatrix.report.views import LedgerNote
 
     before = read_run(job.baseline)
+    history, trouble = archive.read(job.baseline.parent)
+    if trouble:
+        echo(trouble)
+    if before is not None:
+        history = history.and_also(snapshot(before))
     with Store(job.settings.store) as store:
         columns = assemble.current(job.plan, store.columns())
         stored = store.get(assemble.keys(job.plan, columns).values())
     run = assemble.assemble(job.plan, columns, stored, now=now)
-    run = compare.news(run, before, job.ledger)
+    run = compare.news(run, before, job.ledger, history)
     unmatched = job.ledger.unmatched(run.results, run.columns)
     notes = {
         issue.id: LedgerNote(id=issue.id, title=issue.title, cause=issue.cause, links=issue.links, cures=issue.cures)
         for issue in job.ledger.issues
     }
-    page = render.write(run, job.output, before=before, ledger=notes)
+    kept, policy = snapshot(run), job.plan.matrix.policy
+    published = None if job.selected else Published(site=policy.site, overdue_after=policy.overdue_after_days)
+    page = render.write(
+        run, job.output, before=before, ledger=notes, history=history.and_also(kept), published=published
+    )
+    if published:
+        archive.append(job.output, kept, snapshot(before) if before else None)
     terminal.show(run, page)
     status = compare.exit_status(run, unmatched)
     for issue in unmatched:
@@ -160,7 +174,9 @@ _MEANING = {
 }
 
 
-def read_run(path: Path) -> Run | None:
+def read_run(
+    path: Path, *, hint: str = "name another file by --baseline, or move it away to compare with nothing"
+) -> Run | None:
     """A run that was published; None where there is no such file. Raises :class:`StorageError` for another file."""
     if not path.exists():
         return None
@@ -169,5 +185,5 @@ def read_run(path: Path) -> Run | None:
     except (OSError, ValidationError, ValueError) as error:
         raise StorageError(
             f"{path}: not a run that this version of compatmatrix can read: {str(error).splitlines()[0]}",
-            hint="name another file by --baseline, or move it away to compare with nothing",
+            hint=hint,
         ) from error

@@ -5,14 +5,13 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import platform
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from compatmatrix.errors import SelectionError
 from compatmatrix.ledger import matches
 from compatmatrix.matrix import Matrix, Policy, Version
-from compatmatrix.results import Scenario, Variant
+from compatmatrix.results import Column, Machine, Scenario, Variant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,22 +32,24 @@ class Plan:
     scenarios: tuple[Scenario, ...]
     cells: tuple[PlannedCell, ...]
     basis: str
-    machine: str = ""
+    machine: Machine | None = None
 
-    def key(self, lock_hash: str, cell: PlannedCell) -> str:
+    def key(self, column: Column, cell: PlannedCell) -> str:
         """The content that a result depends on: lock, scenario source, probe and judge, cell, limits, platform.
 
-        For a cell that needs something of the machine, what the machine has belongs to it too.
+        For a cell that needs something of the machine, what the machine has belongs to it too. The machine is the
+        one that the column was run on: what was measured elsewhere and merged is found under the same key.
         """
+        machine = column.machine
         parts = [
-            lock_hash,
+            column.lock_hash,
             cell.scenario.source_hash,
             self.basis,
             cell.id,
             _limits(self.matrix.policy, cell.scenario),
-            platform.system(),
-            platform.machine(),
-            self.machine if cell.variant.needs else "",
+            machine.system if machine else "",
+            machine.architecture if machine else "",
+            machine.provides if machine and cell.variant.needs else "",
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
@@ -65,12 +66,12 @@ def make(
     *,
     versions: Sequence[str] = (),
     cells: Sequence[str] = (),
-    machine: str = "",
+    machine: Machine | None = None,
 ) -> Plan:
     """Select versions by id and cells by glob (all where nothing is given).
 
-    ``basis`` stands for what every result rests on: the probe, the judge, the isolation. ``machine`` says
-    what this machine has that cells may need.
+    ``basis`` stands for what every result rests on: the probe, the judge, the isolation. ``machine`` is
+    the one that the cells would be run on.
 
     Raises :class:`SelectionError` for a name or glob that means nothing, with a suggestion.
     """
@@ -98,9 +99,9 @@ def make(
 def definition(matrix: Matrix, version: Version) -> str:
     """What matrix.yaml says of a column's environment, as a hash: it changes when the column must be resolved anew."""
     parts = [
-        version.model_dump(mode="json"),
+        version.model_dump(mode="json", exclude_defaults=True),
         matrix.python,
-        [companion.model_dump(mode="json", exclude={"why"}) for companion in matrix.companions],
+        [companion.model_dump(mode="json", exclude={"why"}, exclude_defaults=True) for companion in matrix.companions],
         matrix.policy.gpu,
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
@@ -111,7 +112,8 @@ def version(matrix: Matrix, id: str) -> Version:
     known = {each.id: each for each in matrix.versions}
     if id not in known:
         raise SelectionError(
-            f"there is no version {id!r} in the matrix" + _meant(id, list(known)), hint=f"versions: {', '.join(known)}"
+            f"there is no version {id!r} in the matrix" + did_you_mean(id, list(known)),
+            hint=f"versions: {', '.join(known)}",
         )
     return known[id]
 
@@ -138,11 +140,12 @@ def _must_match(glob: str, cells: Sequence[PlannedCell], what: str) -> None:
     if not any(matches(cell.id, glob) for cell in cells):
         names = sorted({name for cell in cells for name in (cell.id, cell.scenario.id, cell.scenario.family)})
         raise SelectionError(
-            f"{what}: no scenario or cell matches {glob!r}" + _meant(glob, names),
+            f"{what}: no scenario or cell matches {glob!r}" + did_you_mean(glob, names),
             hint="`compatmatrix list` shows every cell id; * and ? may stand for parts of it",
         )
 
 
-def _meant(name: str, known: Sequence[str]) -> str:
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """The end of a message about a name that is not known; empty where nothing known is like it."""
     close = difflib.get_close_matches(name, known, n=1)
     return f". Did you mean {close[0]!r}?" if close else ""

@@ -56,7 +56,6 @@ def resolve(
     state: Path | None = None,
     runner: Runner | None = None,
     reachable: Callable[[str], bool] | None = None,
-    allow_yanked: bool = False,
 ) -> Resolution:
     """Resolve a version: its sources in order, then the substitute where none of them can be reached.
 
@@ -67,7 +66,7 @@ def resolve(
     tools = Tools(runner=runner or Subprocesses(), environ=uv_environment(environ))
     python = interpreter(version.python or matrix.python, tools)
     wheels = (state or root / ".compatmatrix") / "wheels"
-    lock = _Lock(matrix, python, tools, reachable or _reachable, allow_yanked)
+    lock = _Lock(matrix, python, tools, reachable or _reachable)
     out_of_reach: list[EnvironmentFailure] = []
     for source in version.sources:
         try:
@@ -97,12 +96,12 @@ class _Lock:
     python: Interpreter
     tools: Tools
     reachable: Callable[[str], bool]
-    allow_yanked: bool
 
     def resolution(self, version: Version, located: Located, because: str = "") -> Resolution:
         """Lock a located source with its companions, and check what came out."""
         header = "".join(f"# {line}\n" for line in (str(self.python), *located.notes))
-        compiled, options = self._compile([located.requirement, *self._companions(located.transformers)])
+        requirements = [located.requirement, *self._companions(located.transformers)]
+        compiled, options = self._compile(requirements, yanked=located.requirement if located.yanked else "")
         lock = header + compiled
         packages = parse(lock, located)
         self._no_gpu(packages)
@@ -128,8 +127,11 @@ class _Lock:
     def _companions(self, transformers: str | None) -> list[str]:
         return [f"{each.package}{each.requirement}" for each in self.matrix.companions if each.applies(transformers)]
 
-    def _compile(self, requirements: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-        """The lock, and uv's options for it: CPU builds from PyTorch's own index where that can be reached."""
+    def _compile(self, requirements: Sequence[str], *, yanked: str = "") -> tuple[str, tuple[str, ...]]:
+        """The lock, and uv's options for it: CPU builds from PyTorch's own index where that can be reached.
+
+        ``yanked`` is the one requirement that may be so.
+        """
         backends: list[tuple[str, ...]] = [()]
         if "UV_TORCH_BACKEND" not in self.tools.environ and self._online() and self.reachable(PYTORCH_INDEX):
             backends.insert(0, ("--torch-backend", "auto" if self.matrix.policy.gpu else "cpu"))
@@ -153,19 +155,20 @@ class _Lock:
         if not done.ok:
             reason = diagnose(done, EnvReason.CONFLICT)
             raise failure(reason, f"{redact(', '.join(requirements))}: {_explanation(done)}", log=done.log)
-        self._no_yanked(done)
+        self._no_yanked(done, yanked)
         return done.stdout, backend
 
     def _online(self) -> bool:
         return not (self.tools.environ.get(NO_INDEX) or self.tools.environ.get("UV_OFFLINE"))
 
-    def _no_yanked(self, done: Completed) -> None:
-        yanked = [f"{match['pin']} ({match['why'] or 'no reason given'})" for match in _YANKED.finditer(done.stderr)]
-        if yanked and not self.allow_yanked:
+    def _no_yanked(self, done: Completed, allowed: str) -> None:
+        found = [match for match in _YANKED.finditer(done.stderr) if match["pin"] != allowed]
+        yanked = [f"{match['pin']} ({match['why'] or 'no reason given'})" for match in found]
+        if yanked:
             raise failure(
                 EnvReason.YANKED,
                 f"yanked from the index by its makers: {'; '.join(yanked)}",
-                hint="name another release in matrix.yaml",
+                hint="name another release in matrix.yaml, or give the source `yanked: true`",
             )
 
     def _no_gpu(self, packages: Sequence[Package]) -> None:

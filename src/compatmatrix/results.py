@@ -188,6 +188,17 @@ class EnvFailure(Model):
     log: str = ""
 
 
+class Machine(Model):
+    """A machine, as far as it bears on results; ``provides`` is a hash of what it has that cells may need."""
+
+    system: str
+    architecture: str
+    python: str
+    cpus: int
+    memory: int
+    provides: str = ""
+
+
 class Column(Model):
     """A version, resolved and installed, or the reason why it could not be."""
 
@@ -206,6 +217,7 @@ class Column(Model):
     definition: str = ""
     failure: EnvFailure | None = None
     resolved_at: datetime | None = None
+    machine: Machine | None = Field(default=None, description="where the column was run: not always where it is shown")
 
     @property
     def ready(self) -> bool:
@@ -244,16 +256,6 @@ class Scenario(Model):
     @property
     def cells(self) -> tuple[str, ...]:
         return tuple(self.id + variant.label for variant in self.variants)
-
-
-class Machine(Model):
-    """Where a run was made, as far as it bears on the results."""
-
-    system: str
-    architecture: str
-    python: str
-    cpus: int
-    memory: int
 
 
 class Run(Model):

@@ -20,7 +20,7 @@ from compatmatrix.matrix import Matrix, Policy, Version
 from compatmatrix.plan import Plan, PlannedCell, definition
 from compatmatrix.records import Ended
 from compatmatrix.results import CellResult, Column, EnvFailure, EnvReason, Outcome
-from compatmatrix.store import Store
+from compatmatrix.store import STORE, Store
 from compatmatrix.text import clean, one_line
 
 #: Outcomes that may be the machine's doing and are tried again; the version's own answers are not.
@@ -40,11 +40,15 @@ class Settings:
 
     @property
     def store(self) -> Path:
-        return self.state / "results.sqlite"
+        return self.state / STORE
 
     @property
     def environments(self) -> Path:
         return self.state / "environments"
+
+    def in_use(self, environment: str) -> Path:
+        """The lock that is held while cells run in an environment."""
+        return self.state / "work" / f"{environment}.lock"
 
 
 class Running(Protocol):
@@ -71,14 +75,14 @@ def run_column(plan: Plan, version: Version, settings: Settings, store: Store, p
         progress(f"{version.id}  resolving {version.sources[0]}")
         built = build(plan.matrix, version, settings, progress)
     except EnvironmentFailure as failure:
-        nothing = Column(version=version.id, definition=definition(plan.matrix, version))
+        nothing = Column(version=version.id, definition=definition(plan.matrix, version), machine=plan.machine)
         return _unavailable(nothing, failure, store, progress)
-    column = built.column.model_copy(update={"definition": definition(plan.matrix, version)})
+    column = built.column.model_copy(update={"definition": definition(plan.matrix, version), "machine": plan.machine})
     store.put_column(column)
     try:
         # One at a time: two columns with the same lock, or two runs in one checkout, would empty each other's
         # directory; the second finds the results of the first.
-        with _alone(settings.state / "work" / f"{column.environment}.lock", version, progress):
+        with _alone(settings.in_use(column.environment), version, progress):
             results, todo = _recall(plan, column, settings, store)
             if not todo:
                 progress(f"{version.id}  {len(results)}/{len(plan.cells)}  all taken from the store, unchanged")
@@ -120,7 +124,7 @@ def _recall(plan: Plan, column: Column, settings: Settings, store: Store) -> tup
     """The cells that are known, and those that must be run."""
     if settings.fresh:
         return [], list(plan.cells)
-    keys = {cell.id: plan.key(column.lock_hash, cell) for cell in plan.cells}
+    keys = {cell.id: plan.key(column, cell) for cell in plan.cells}
     known = {row.cell for row in store.get(keys.values()).values()}
     return sorted(known), [cell for cell in plan.cells if cell.id not in known]
 
@@ -135,7 +139,7 @@ def _run_cells(
     progress: Progress,
 ) -> None:
     done = len(plan.cells) - len(cells)
-    for devices, group in _by_devices(cells):
+    for devices, group in by_devices(cells):
         try:
             progress(f"{column.version}  importing transformers {column.transformers}")
             with Probe(
@@ -168,7 +172,7 @@ def _run_cells(
                 _keep(plan, column, cell, skipped, store)
 
 
-def _by_devices(cells: Sequence[PlannedCell]) -> list[tuple[int, list[PlannedCell]]]:
+def by_devices(cells: Sequence[PlannedCell]) -> list[tuple[int, list[PlannedCell]]]:
     """The cells that need no virtual devices, and those that do, with the largest number that any of them needs."""
     needs = {cell.id: max((_devices(need) for need in cell.variant.needs), default=0) for cell in cells}
     groups = [[cell for cell in cells if bool(needs[cell.id]) is virtual] for virtual in (False, True)]
@@ -182,7 +186,7 @@ def _devices(need: str) -> int:
 
 def _keep(plan: Plan, column: Column, cell: PlannedCell, result: CellResult, store: Store) -> None:
     measured_at = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
-    key = plan.key(column.lock_hash, cell)
+    key = plan.key(column, cell)
     store.put(result.model_copy(update={"key": key, "measured_at": measured_at}))
 
 

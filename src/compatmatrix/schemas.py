@@ -6,6 +6,8 @@ import json
 
 from pydantic import BaseModel
 
+from compatmatrix.atlas import Atlas
+from compatmatrix.history import Snapshot
 from compatmatrix.ledger import Ledger
 from compatmatrix.matrix import Matrix
 from compatmatrix.results import Run
@@ -13,12 +15,14 @@ from compatmatrix.results import Run
 MODELS: dict[str, tuple[type[BaseModel], str]] = {
     "matrix": (Matrix, "matrix.yaml of compatmatrix"),
     "ledger": (Ledger, "the ledger of known issues of compatmatrix"),
+    "history": (Snapshot, "runs/<run id>.json of compatmatrix, schema 1"),
     "run": (Run, "latest.json of compatmatrix, schema 1"),
+    "atlas": (Atlas, "atlas.json of compatmatrix, schema 1"),
 }
 
 
 def text(name: str) -> str:
-    """The schema called ``matrix``, ``ledger`` or ``run``, as JSON with a newline at its end."""
+    """The schema of that name, one of :data:`MODELS`, as JSON with a newline at its end."""
     model, title = MODELS[name]
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -61,6 +61,11 @@ def report(posargs: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", "compatmatrix", "report", *posargs]
 
 
+def sweep(posargs: Sequence[str]) -> list[str]:
+    """The command that runs a column for every release in a range."""
+    return [sys.executable, "-m", "compatmatrix", "sweep", *posargs]
+
+
 #: Whatever becomes of a column, the report is made: it shows what was measured, and what was not. Only bad
 #: input and Ctrl-C end everything.
 COLUMN_SUCCESS = [status.value for status in Exit if status not in (Exit.INPUT, Exit.INTERRUPTED)]

@@ -35,6 +35,7 @@ class Located:
     shown: str
     transformers: str | None = None
     commit: str | None = None
+    yanked: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -53,9 +54,8 @@ def locate(source: Source, python: Interpreter, tools: Tools, *, root: Path, whe
 
 def _pypi(source: PypiSource, python: Interpreter, tools: Tools) -> Located:
     if source.pypi != NEWEST:
-        return Located(
-            requirement=f"{PACKAGE}=={source.pypi}", shown=f"{PACKAGE}=={source.pypi}", transformers=source.pypi
-        )
+        exact = f"{PACKAGE}=={source.pypi}"
+        return Located(requirement=exact, shown=exact, transformers=source.pypi, yanked=source.yanked)
     # An open requirement never takes a yanked release, nor a pre-release while there are others.
     release = _reported(PACKAGE, python, tools)
     if release is None:

@@ -17,9 +17,11 @@ from pydantic import ValidationError
 from compatmatrix.errors import StorageError
 from compatmatrix.results import CellResult, Column
 
-_VERSION = 1
+STORE = "results.sqlite"
+"""The file's name in a state directory."""
+VERSION = 1
 _BUSY_MILLISECONDS = 30_000
-_TABLES = """
+SCHEMA = """
 CREATE TABLE IF NOT EXISTS results (
     key TEXT PRIMARY KEY, version TEXT NOT NULL, cell TEXT NOT NULL,
     outcome TEXT NOT NULL, measured_at TEXT NOT NULL, json TEXT NOT NULL
@@ -44,15 +46,15 @@ class Store:
 
     def _prepare(self) -> None:
         found = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if found > _VERSION:
+        if found > VERSION:
             raise StorageError(
-                f"{self.path}: written by a newer compatmatrix (store version {found}; this one reads {_VERSION})",
+                f"{self.path}: written by a newer compatmatrix (store version {found}; this one reads {VERSION})",
                 hint="update compatmatrix, or name another file by --state",
             )
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
-        if found < _VERSION:
-            self._db.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version={_VERSION}; COMMIT;")
+        if found < VERSION:
+            self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version={VERSION}; COMMIT;")
 
     @contextlib.contextmanager
     def _guard(self) -> Iterator[None]:
@@ -82,6 +84,19 @@ class Store:
     def close(self) -> None:
         self._db.close()
 
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything that is put inside, or nothing of it."""
+        with self._guard():
+            self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        with self._guard():
+            self._db.execute("COMMIT")
+
     def put(self, result: CellResult) -> None:
         """Keep a result under its key; a later one of the same key replaces it."""
         measured = result.measured_at.isoformat() if result.measured_at else ""
@@ -99,6 +114,12 @@ class Store:
                     with contextlib.suppress(ValidationError):
                         found[key] = CellResult.model_validate_json(row[0])
         return found
+
+    def known(self, keys: Iterable[str]) -> set[str]:
+        """Those of the keys that have a result: for a hundred thousand of them, without reading the results."""
+        with self._guard():
+            there = {row[0] for row in self._db.execute("SELECT key FROM results")}
+        return there.intersection(keys)
 
     def put_column(self, column: Column) -> None:
         """Keep what a version was last resolved to."""

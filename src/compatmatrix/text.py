@@ -15,6 +15,9 @@ from pathlib import Path
 LIMIT = 200_000
 """Characters kept of one captured text."""
 
+_SHORT = 400
+"""Characters of a text that is worth remembering: reasons, names and signatures are, tracebacks are not."""
+
 _ANSI = re.compile(
     r"\x1b\[[0-?]{0,64}[ -/]{0,8}[@-~]"  # CSI: colours, cursor
     r"|\x1b[\]PX^_][^\x07\x1b\x9c]{0,4096}(?:\x07|\x1b\\|\x9c)"  # OSC, DCS, ...: titles, links
@@ -119,8 +122,16 @@ def cut(text: str, limit: int, *, head: float = 0.4) -> str:
 
 def clean(text: str, *, limit: int = LIMIT, home: str | None = None) -> str:
     """Untrusted text, fit to be stored: no escapes, no secrets, no paths of this machine, not too long."""
+    return (_clean_again if len(text) <= _SHORT else _clean)(text, limit, home)
+
+
+def _clean(text: str, limit: int, home: str | None) -> str:
     # A first, generous cut bounds the work; the exact one comes last, so that no secret is halved at its edge.
     return cut(redact(short_paths(strip_controls(cut(text, 4 * limit))), home=home), limit)
+
+
+#: A report says the same short things tens of thousands of times: each is cleaned once.
+_clean_again = lru_cache(maxsize=1 << 14)(_clean)
 
 
 def one_line(text: str, limit: int = 240) -> str:

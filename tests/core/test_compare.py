@@ -98,7 +98,7 @@ def a_run(*rows: CellResult, failed: bool = False) -> Run:
     matrix = Matrix.model_validate({"python": "3.11", "versions": [{"id": "1.0", "sources": [{"pypi": "1.0"}]}]})
     planned = plan.make(matrix, [scenario(row.cell) for row in rows] or [scenario()], "probe")
     shown = column(failure=EnvFailure(reason=EnvReason.CONFLICT, message="no") if failed else None)
-    keyed = {planned.key("l1.0", cell): row for cell, row in zip(planned.cells, rows, strict=False)}
+    keyed = {planned.key(shown, cell): row for cell, row in zip(planned.cells, rows, strict=False)}
     return assemble.assemble(planned, {"1.0": shown}, keyed, now=NOW)
 
 

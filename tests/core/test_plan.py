@@ -7,7 +7,8 @@ import pytest
 from compatmatrix import plan
 from compatmatrix.errors import SelectionError
 from compatmatrix.matrix import Companion, Matrix
-from tests.core.factories import scenario
+from compatmatrix.results import Machine, Scenario, Variant
+from tests.core.factories import column, scenario
 
 SCENARIOS = [scenario("llama/plain", "[tied]", "[untied]"), scenario("llama/plain-two"), scenario("gemma3/text")]
 
@@ -51,7 +52,7 @@ def test_a_key_changes_with_everything_that_a_result_depends_on() -> None:
     def key(lock: str = "l", probe: str = "p", source: str = "s", cell: int = 0, **policy: Any) -> str:
         scenarios = [scenario("llama/plain", "[tied]", "[untied]", source_hash=source)]
         made = plan.make(matrix(policy=policy), scenarios, probe)
-        return made.key(lock, made.cells[cell])
+        return made.key(column(lock_hash=lock), made.cells[cell])
 
     others = [
         key(lock="x"),
@@ -64,6 +65,22 @@ def test_a_key_changes_with_everything_that_a_result_depends_on() -> None:
     ]
     assert len({key(), *others}) == 1 + len(others)
     assert key() == key()
+
+
+def test_the_machine_that_a_column_was_run_on_belongs_to_its_keys() -> None:
+    linux = Machine(system="Linux", architecture="x86_64", python="3.11", cpus=2, memory=1, provides="cards")
+    variants = (Variant(label="[cpu]"), Variant(label="[card]", needs=("cuda:1",)))
+    elsewhere = plan.make(matrix(), [Scenario(id="llama/a", title="a", family="llama", variants=variants)], "p")
+
+    def keys(machine: Machine) -> list[str]:
+        return [elsewhere.key(column(machine=machine), cell) for cell in elsewhere.cells]
+
+    cpu, card = keys(linux)
+    assert keys(linux.model_copy(update={"cpus": 64, "python": "3.13"})) == [cpu, card]
+    without = keys(linux.model_copy(update={"provides": ""}))
+    assert without[0] == cpu
+    assert without[1] != card
+    assert not set(keys(linux.model_copy(update={"system": "Darwin"}))) & {cpu, card}
 
 
 def test_companions_by_version_range() -> None:

@@ -14,7 +14,9 @@ ROOT = Path(__file__).parents[2]
     [
         ("matrix", "matrix.schema.json"),
         ("ledger", "docs/ledger.schema.json"),
+        ("history", "docs/history.schema.json"),
         ("run", "docs/run.schema.json"),
+        ("atlas", "docs/atlas.schema.json"),
     ],
 )
 def test_the_file_is_generated(name: str, file: str) -> None:

@@ -33,7 +33,7 @@ class World:
     companions: list[dict[str, str]] = field(default_factory=list)
     policy: dict[str, Any] = field(default_factory=dict)
 
-    def resolve(self, *sources: dict[str, str], substitute: str | None = None, **options: Any) -> Resolution:
+    def resolve(self, *sources: dict[str, Any], substitute: str | None = None, **options: Any) -> Resolution:
         version: dict[str, Any] = {"id": "tested", "sources": list(sources)}
         if substitute:
             version["substitute"] = {"pypi": substitute, "why": "the nearest release"}

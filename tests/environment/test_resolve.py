@@ -136,7 +136,7 @@ def test_a_yanked_release_is_not_used(world: World, index: tuple[Path, str]) -> 
     world.environ["PIP_INDEX_URL"] = address
     error = fails(world, "yanked", {"pypi": "1.0"}, substitute="0.9")
     assert "it <loses> weights" in error.message
-    assert world.resolve({"pypi": "1.0"}, allow_yanked=True).column.transformers == "1.0"
+    assert world.resolve({"pypi": "1.0", "yanked": True}).column.transformers == "1.0"
     assert world.resolve({"pypi": "newest"}).column.transformers == "0.9"
 
 

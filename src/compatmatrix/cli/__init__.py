@@ -15,7 +15,7 @@ import traceback
 import click
 
 from compatmatrix import __version__
-from compatmatrix.cli import publishing, running
+from compatmatrix.cli import comparing, merging, pinning, publishing, running, sweeping
 from compatmatrix.errors import CompatmatrixError, Exit
 
 
@@ -27,6 +27,7 @@ def cli() -> None:
     \b
     compatmatrix run                         every version, every cell, then the report
     compatmatrix run --versions 4.46.3 'llama/*'
+    compatmatrix pin --need 'llama/*'        which version to pin for what you need
     compatmatrix list                        the scenarios and their cells
     compatmatrix check                       read matrix.yaml and the scenarios, run nothing
 
@@ -41,9 +42,18 @@ for command in (
     running.environment,
     running.list_,
     running.check,
+    comparing.diff,
+    pinning.pin,
+    merging.merge,
+    merging.tracking,
     publishing.readme,
     publishing.claims,
     publishing.schema,
+    sweeping.sweep,
+    sweeping.atlas,
+    sweeping.flips,
+    sweeping.bisect,
+    sweeping.blame,
 ):
     cli.add_command(command)
 

@@ -12,7 +12,7 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-SELECT = [
+FILES = [
     click.option(
         "--matrix",
         "matrix_file",
@@ -30,8 +30,12 @@ SELECT = [
         show_default=True,
         help="Directory of scenario packages; may be given again.",
     ),
+]
+CELLS = click.option("--cells", multiple=True, metavar="GLOB", help="Only these cells; may be given again.")
+SELECT = [
+    *FILES,
     click.option("--versions", default="", metavar="ID[,ID...]", help="Only these versions of the matrix."),
-    click.option("--cells", multiple=True, metavar="GLOB", help="Only these cells; may be given again."),
+    CELLS,
     click.argument("globs", nargs=-1),
 ]
 STATE = [

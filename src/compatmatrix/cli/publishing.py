@@ -38,9 +38,9 @@ def claims(file: Path, run_file: Path, claims_file: Path, check: bool) -> Exit:
 
 
 @click.command()
-@click.argument("name", type=click.Choice(["matrix", "ledger", "run"]))
+@click.argument("name", type=click.Choice(["matrix", "ledger", "run", "history", "atlas"]))
 def schema(name: str) -> Exit:
-    """Print the JSON Schema of matrix.yaml, of the ledger, or of latest.json."""
+    """Print the JSON Schema of matrix.yaml, of the ledger, of latest.json, or of a run in the history."""
     from compatmatrix import schemas
 
     click.echo(schemas.text(name), nl=False)
