@@ -1,6 +1,6 @@
 """Device plans over two or three cards: what is wanted on each, and the budgets or the map that bring it about.
 
-The cards are virtual CUDA devices, and every plan says so among the facts of its cell (:func:`state`).
+The cards are virtual CUDA devices; the probe says so among the facts of each cell that needs them.
 
 A budget follows from the plan that is wanted. accelerate places modules in order and never goes back to a device;
 it never splits a decoder layer; on the first card, and on the CPU behind it, it keeps room for the largest module
@@ -8,12 +8,9 @@ that is still to be placed; a tied head goes where the embedding goes, and weigh
 between what its share needs and what one module more would need, which leaves as much for buffers as can be.
 """
 
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from scenarios.common import layout
-
-if TYPE_CHECKING:
-    from compatprobe import Cell
 
 #: Layers for each device in order; None: the rest. What comes before the layers goes with the first that has any.
 Shares = Dict[str, Optional[int]]
@@ -67,6 +64,15 @@ def shares(name: str, count_of_layers: int) -> Optional[Shares]:
         wanted[base[-1]] = 0
     wanted[others[-1] if others else cards[-1]] = None
     return wanted
+
+
+def layers(name: str, count_of_layers: int) -> Optional[Dict[str, int]]:
+    """:func:`shares` in numbers, without the devices that stay empty; None where the version chooses."""
+    found = shares(name, count_of_layers)
+    if found is None:
+        return None
+    rest = count_of_layers - sum(share or 0 for share in found.values())
+    return {device: rest if share is None else share for device, share in found.items() if share != 0}
 
 
 def wanted(name: str) -> Optional[List[str]]:
@@ -174,12 +180,3 @@ def fill(free: Sequence[int]) -> None:
     import virtualcuda
 
     virtualcuda.configure(len(free), _TOTAL, list(free))
-
-
-def state(cell: "Cell") -> None:
-    """Record what the cards of this process are: ``virtual (2)``, or their own name."""
-    import torch
-
-    count = torch.cuda.device_count()
-    name = torch.cuda.get_device_name(0) if count else "none"
-    cell.fact("cards", f"{'virtual' if name.startswith('virtual ') else name} ({count})")

@@ -1,7 +1,7 @@
 """The modules of a decoder that a device map places, in the order in which they run."""
 
 import re
-from typing import TYPE_CHECKING, Dict, List, Mapping, Tuple
+from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Tuple
 
 if TYPE_CHECKING:
     import torch
@@ -37,6 +37,12 @@ def layers(sizes: Mapping[str, int]) -> List[str]:
 def embeddings(sizes: Mapping[str, int]) -> List[str]:
     """What comes before the layers."""
     return [module for module in sizes if _position(module)[0] == 0]
+
+
+def layer_of(name: str) -> Optional[int]:
+    """The number of the decoder layer that a tensor belongs to; None outside of them, and in a vision tower."""
+    found = _LAYER.search(name)
+    return int(found.group(1)) if found and "vision" not in name else None
 
 
 def is_head(module: str) -> bool:

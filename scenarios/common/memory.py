@@ -1,6 +1,7 @@
 """Memory that this process has in use, as the kernel counts it (Linux)."""
 
 import ctypes
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,5 +46,14 @@ def peak() -> int:
 
 def halves(used: int, checkpoint: "Checkpoint") -> float:
     """Bytes as a multiple of a checkpoint's tensors, rounded to a half: what is finer differs from run to run."""
+    return round(2 * _multiple(used, checkpoint)) / 2
+
+
+def quarters(used: int, checkpoint: "Checkpoint") -> float:
+    """The same rounded *up* to a quarter, to be held against a limit: what is above it stays above it."""
+    return math.ceil(4 * _multiple(used, checkpoint)) / 4
+
+
+def _multiple(used: int, checkpoint: "Checkpoint") -> float:
     size: int = sum(tensor.numel() * tensor.element_size() for tensor in checkpoint.tensors.values())
-    return round(2 * used / size) / 2
+    return used / size

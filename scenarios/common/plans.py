@@ -106,18 +106,47 @@ def demand(devices: List[str], expected: List[str]) -> None:
         raise PlanError(f"wanted parts on {', '.join(expected)}; they are on {', '.join(devices) or 'no device'}")
 
 
-def came_out(cell: "Cell", model: "torch.nn.Module", name: str) -> None:
+def came_out(cell: "Cell", model: "torch.nn.Module", name: str, asked: Any = None) -> None:
     """Record the device map that came out, and check that it has the parts that a plan is about.
 
-    Over cards it is also recorded what they are (virtual), and checked that each parameter is where the map says.
+    Args:
+        asked: the ``device_map`` that was given; over cards it is what is checked against (:func:`over_cards`).
+
+    Raises:
+        PlanError: it has not.
     """
     said: Mapping[str, Any] = getattr(model, "hf_device_map", None) or {}
     devices = sorted({placed.short(device) for device in said.values()})
     cell.fact("plan", {"asked": name, "devices": devices})
-    if name in cards.NAMES:
-        cards.state(cell)
     expected = wanted(name)
     if expected is not None:
         demand(devices or placed.devices(model), expected)
     if name in cards.NAMES:
-        placed.check(cell, model)
+        over_cards(cell, model, name, asked)
+
+
+def over_cards(cell: "Cell", model: "torch.nn.Module", name: str, asked: Any) -> None:
+    """Check a plan over cards by where the parameters are, whatever the model's own map says.
+
+    Each must be where the map that was asked for puts it, and each device must hold the layers that the plan wants.
+
+    Args:
+        asked: the ``device_map``, as :func:`scenarios.common.placed.check` takes it.
+
+    Raises:
+        PlanError: the version was free to choose, with room on the cards for everything, and used something else.
+    """
+    placed.check(cell, model, asked)
+    numbers = {layout.layer_of(name) for name, _ in model.named_parameters()} - {None}
+    expected = cards.layers(name, len(numbers))
+    if expected is None:
+        demand_cards(model)
+    else:
+        cell.equal("layers on each device", placed.layers(model), expected)
+
+
+def demand_cards(model: "torch.nn.Module") -> None:
+    """Raise :class:`PlanError` where a parameter is on no card."""
+    others = sorted({device for device in placed.where(model).values() if not device.isdigit()})
+    if others:
+        raise PlanError(f"wanted nothing but cards; parts are on {', '.join(others)}")

@@ -50,14 +50,19 @@ def load_telling(cell: Cell, made: Checkpoint, cls: str, plan: str, **options: A
     return found
 
 
-def check_load(cell: Cell, model: torch.nn.Module, made: Checkpoint, plan: str, dtype: Optional[str]) -> None:
+def check_load(
+    cell: Cell, model: torch.nn.Module, made: Checkpoint, plan: str, dtype: Optional[str], asked: Any = None
+) -> None:
     """The tensors are the file's, the buffers the config's, and the device plan came out.
 
     A class without a vision tower has no place for the pictures' part of the file.
+
+    Args:
+        asked: the ``device_map`` that was given, for :func:`scenarios.common.plans.came_out`.
     """
     sees = any("vision_tower" in name for name, _ in model.named_parameters())
     verify.loaded(cell, model, made, None if sees else _without_vision, dtype=dtype)
-    plans.came_out(cell, model, plan)
+    plans.came_out(cell, model, plan, asked)
 
 
 def _without_vision(key: str) -> Optional[str]:

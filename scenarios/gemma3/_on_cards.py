@@ -65,7 +65,7 @@ def _named(names: Iterable[str], chosen: Dict[str, Any]) -> Dict[str, Any]:
 def check(cell: Cell, model: torch.nn.Module, made: Checkpoint, plan: str, dtype: str, budgets: placed.Budgets) -> None:
     """Tensors, buffers, the plan that came out, every parameter where the map says, and the budgets kept."""
     budgets.check(cell, model)  # first: to read what is on disk takes memory of a card
-    _cells.check_load(cell, model, made, plan, dtype)
+    _cells.check_load(cell, model, made, plan, dtype, budgets.asked)
 
 
 def answers(cell: Cell, model: torch.nn.Module, made: Checkpoint, dtype: str, *, prefix: str = "") -> None:

@@ -146,11 +146,12 @@ def resave_on_cards(cell: Cell, kind: str, plan: str) -> None:
     from scenarios.gemma3 import _cells, _on_cards
 
     made = _cells.checkpoint(cell, kind, "float32")
-    model, _ = _on_cards.load(cell, made, _CLASSES[kind], plan, "float32")
+    model, budgets = _on_cards.load(cell, made, _CLASSES[kind], plan, "float32")
+    _on_cards.check(cell, model, made, plan, "float32", budgets)
     saved = cell.directory / "saved"
     cell.step("save_pretrained")
     model.save_pretrained(str(saved))
     _on_cards.answers(cell, model, made, "float32", prefix="after saving: ")
     again = _cells.load(cell, replace(made, path=saved), _CLASSES[kind], torch_dtype=verify.as_dtype("float32"))
-    verify.loaded(cell, again, made)
+    verify.loaded(cell, again, made, name="saved tensors")
     _on_cards.answers(cell, again, made, "float32")

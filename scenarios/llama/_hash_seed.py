@@ -1,7 +1,8 @@
 """A program of its own: a load over two cards in a process whose hash seed somebody has chosen.
 
 ``python _hash_seed.py CHECKPOINT MAP PROMPTS RESULT``: MAP and PROMPTS are JSON; RESULT is written with ``torch.save``
-and holds ``main`` (where accelerate sends the inputs) and, as far as it came, ``logits``, ``written`` and ``error``.
+and holds, as far as it came, ``main`` (where accelerate sends the inputs), ``logits``, ``written`` and ``error``.
+What it does next it says on its standard output.
 """
 
 import json
@@ -9,11 +10,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, Mapping
+from typing import Any, Callable, Dict, List, Mapping
 
 import virtualcuda
 
 _MOST_SEEDS = 64
+_NEXT = "next: "
 
 
 def first_of(names: List[str], seed: int) -> str:
@@ -32,15 +34,30 @@ def seeds(names: List[str]) -> Dict[str, int]:
     return found
 
 
-def load(checkpoint: Path, device_map: Mapping[str, Any], prompts: List[List[int]], seed: int) -> Dict[str, Any]:
-    """Run this file under a hash seed; what it wrote."""
+def load(
+    checkpoint: Path, device_map: Mapping[str, Any], prompts: List[List[int]], seed: int, step: Callable[[str], None]
+) -> Dict[str, Any]:
+    """Run this file under a hash seed; what it wrote. ``step`` is told of its progress.
+
+    Raises:
+        subprocess.CalledProcessError: it ended without a result.
+    """
     import torch
 
     result = checkpoint.parent / f"seed-{seed}.pt"
     asked = [str(checkpoint), json.dumps(device_map), json.dumps(prompts), str(result)]
     code = "import runpy, sys; sys.path[0] = sys.argv.pop(1); runpy.run_path(sys.argv.pop(1), run_name='__main__')"
     package = str(Path(virtualcuda.__file__).resolve().parents[1])
-    subprocess.run([sys.executable, "-s", "-c", code, package, __file__, *asked], env=_environment(seed), check=True)
+    command = [sys.executable, "-s", "-c", code, package, __file__, *asked]
+    with subprocess.Popen(command, env=_environment(seed), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith(_NEXT):
+                step(f"{line[len(_NEXT) :].strip()} under seed {seed}")
+            else:
+                sys.stdout.write(line)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
     loaded: Dict[str, Any] = torch.load(str(result), weights_only=True)
     return loaded
 
@@ -49,16 +66,25 @@ def _environment(seed: int) -> Dict[str, str]:
     return {**os.environ, "PYTHONHASHSEED": str(seed)}
 
 
+def _say(step: str) -> None:
+    sys.stdout.write(f"{_NEXT}{step}\n")
+    sys.stdout.flush()
+
+
 def _main(checkpoint: str, device_map: str, prompts: str, result: str) -> None:
+    _say("imports")
     virtualcuda.activate(devices=2, memory="4GiB")
     import torch
     import transformers
 
     torch.use_deterministic_algorithms(True)
-    model = transformers.AutoModelForCausalLM.from_pretrained(checkpoint, device_map=json.loads(device_map)).eval()
-    told: Dict[str, Any] = {"main": str(model._hf_hook.execution_device)}
-    ids = torch.tensor(json.loads(prompts), device="cuda:0")
+    told: Dict[str, Any] = {}
     try:
+        _say("from_pretrained")
+        model = transformers.AutoModelForCausalLM.from_pretrained(checkpoint, device_map=json.loads(device_map)).eval()
+        told["main"] = str(model._hf_hook.execution_device)
+        ids = torch.tensor(json.loads(prompts), device="cuda:0")
+        _say("answers")
         with torch.no_grad():
             told["logits"] = model(input_ids=ids).logits.cpu()
             written = model.generate(ids, max_new_tokens=4, do_sample=False, attention_mask=torch.ones_like(ids))

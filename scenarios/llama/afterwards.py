@@ -1,5 +1,7 @@
 """What is done with a loaded model afterwards: moved, saved, read again."""
 
+from typing import Any
+
 from compatprobe import Cell, scenario
 from scenarios.common import cards
 
@@ -24,15 +26,10 @@ def to_after_load(cell: Cell, plan: str, style: str) -> None:
     made = _try.checkpoint(cell.directory / "checkpoint", style, sizes=_try.DEEP if plan in _CARDS else None)
     auto = cell.api("AutoModelForCausalLM")
     cell.step("from_pretrained")
-    model = auto.from_pretrained(str(made.path), **plans.plan(plan, cell.directory, made.tensors)).eval()
-    plans.came_out(cell, model, plan)
-    cell.step("to")
-    try:
-        model = model.to("cpu")
-    except RuntimeError as error:
-        if plan not in plans.OFFLOADED and "+" not in plan:
-            raise
-        cell.fact("refused", str(error))
+    arguments = plans.plan(plan, cell.directory, made.tensors)
+    model = auto.from_pretrained(str(made.path), **arguments).eval()
+    plans.came_out(cell, model, plan, arguments.get("device_map"))
+    model = _moved(cell, model, plan, "cpu")
     _try.causal(cell, model, made, generate=False)
 
 
@@ -65,23 +62,31 @@ def _moved_to_card(cell: Cell, plan: str, *, hooks: bool) -> None:
     made = _try.checkpoint(cell.directory / "checkpoint", sizes=_try.DEEP)
     auto = cell.api("AutoModelForCausalLM")
     cell.step("from_pretrained")
-    model = auto.from_pretrained(str(made.path), **plans.plan(plan, cell.directory, made.tensors)).eval()
-    plans.came_out(cell, model, plan)
-    cards.state(cell)
+    arguments = plans.plan(plan, cell.directory, made.tensors)
+    model = auto.from_pretrained(str(made.path), **arguments).eval()
+    plans.came_out(cell, model, plan, arguments.get("device_map"))
     if not hooks:
         cell.step("remove_hook_from_submodules")
         cell.api("remove_hook_from_submodules", "accelerate.hooks")(model)
+    model = _moved(cell, model, plan, "cuda:0")
+    _try.causal(cell, model, made, generate=False)
+
+
+def _moved(cell: Cell, model: Any, plan: str, device: str) -> Any:
+    """``model.to(device)``, and that it moved; where a part is offloaded a version may refuse, and leaves it."""
+    from scenarios.common import plans
+
     cell.step("to")
     try:
-        model = model.to("cuda:0")
+        model = model.to(device)
     except RuntimeError as error:
         if plan not in plans.OFFLOADED and "+" not in plan:
             raise
         cell.fact("refused", str(error))
     else:
-        elsewhere = [name for name, parameter in model.named_parameters() if str(parameter.device) != "cuda:0"]
+        elsewhere = [name for name, parameter in model.named_parameters() if str(parameter.device) != device]
         cell.equal("moved", elsewhere, [])
-    _try.causal(cell, model, made, generate=False)
+    return model
 
 
 @scenario(
@@ -107,7 +112,7 @@ def save_and_reload(cell: Cell, plan: str, style: str, dtype: str) -> None:
     arguments = {**plans.plan(plan, cell.directory, made.tensors), **_try.dtype_argument(dtype)}
     cell.step("from_pretrained")
     model = auto.from_pretrained(str(made.path), **arguments).eval()
-    plans.came_out(cell, model, plan)
+    plans.came_out(cell, model, plan, arguments.get("device_map"))
     # The file's decoding settings (a temperature without sampling) are refused by some versions when saved.
     model.generation_config.do_sample = True
     cell.step("save_pretrained")

@@ -61,7 +61,7 @@ def output_loading_info(cell: Cell, api: str, plan: str, style: str) -> None:
     arguments = plans.plan(plan, cell.directory, made.tensors, head=api != "AutoModel")
     cell.step("from_pretrained")
     model, info = auto.from_pretrained(str(made.path), output_loading_info=True, **arguments)
-    plans.came_out(cell, model, plan)
+    plans.came_out(cell, model, plan, arguments.get("device_map"))
     reported = {key: sorted(str(one) for one in value) for key, value in sorted(info.items())}
     cell.fact("loading_info", reported)
     allowed = ([], ["lm_head.weight"]) if api == "AutoModel" else ([],)
@@ -88,5 +88,5 @@ def missing_format_metadata(cell: Cell, plan: str) -> None:
     arguments = plans.plan(plan, cell.directory, made.tensors)
     cell.step("from_pretrained")
     model = auto.from_pretrained(str(made.path), **arguments).eval()
-    plans.came_out(cell, model, plan)
+    plans.came_out(cell, model, plan, arguments.get("device_map"))
     _try.causal(cell, model, made, generate=False)

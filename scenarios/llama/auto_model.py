@@ -31,7 +31,7 @@ def auto_model(cell: Cell, style: str, plan: str) -> None:
     arguments = plans.plan(plan, cell.directory, made.tensors, head=False)
     cell.step("from_pretrained")
     model = auto.from_pretrained(str(made.path), **arguments).eval()
-    plans.came_out(cell, model, plan)
+    plans.came_out(cell, model, plan, arguments.get("device_map"))
     _try.base(cell, model, made)
 
 
@@ -57,7 +57,7 @@ def causal_lm(cell: Cell, style: str, plan: str) -> None:
     arguments = plans.plan(plan, cell.directory, made.tensors)
     cell.step("from_pretrained")
     model = auto.from_pretrained(str(made.path), **arguments).eval()
-    plans.came_out(cell, model, plan)
+    plans.came_out(cell, model, plan, arguments.get("device_map"))
     _try.causal(cell, model, made)
 
 
@@ -81,5 +81,5 @@ def offload_format(cell: Cell, format: str, plan: str, dtype: str) -> None:
     arguments = plans.plan(plan, cell.directory, made.tensors)
     cell.step("from_pretrained")
     model = auto.from_pretrained(str(made.path), **arguments, **_try.dtype_argument(dtype)).eval()
-    plans.came_out(cell, model, plan)
+    plans.came_out(cell, model, plan, arguments.get("device_map"))
     _try.causal(cell, model, made, dtype, generate=False)

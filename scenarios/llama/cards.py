@@ -54,7 +54,7 @@ def over_cards(cell: Cell, plan: str, style: str) -> None:
     budgets = placed.Budgets(arguments, empty)
     cell.step("from_pretrained")
     model = auto.from_pretrained(str(made.path), **arguments).eval()
-    plans.came_out(cell, model, plan)
+    plans.came_out(cell, model, plan, budgets.asked)
     budgets.check(cell, model)
     _try.causal(cell, model, made)
 
@@ -84,7 +84,7 @@ def cards_auto_model(cell: Cell, plan: str) -> None:
     arguments = plans.plan(plan, cell.directory, made.tensors, head=False)
     cell.step("from_pretrained")
     model = auto.from_pretrained(str(made.path), **arguments).eval()
-    plans.came_out(cell, model, plan)
+    plans.came_out(cell, model, plan, arguments["device_map"])
     _try.base(cell, model, made)
 
 
@@ -109,7 +109,7 @@ def cards_format(cell: Cell, plan: str, format: str, dtype: str) -> None:
     budgets = placed.Budgets(arguments)
     cell.step("from_pretrained")
     model = auto.from_pretrained(str(made.path), **arguments, **_try.dtype_argument(dtype)).eval()
-    plans.came_out(cell, model, plan)
+    plans.came_out(cell, model, plan, budgets.asked)
     budgets.check(cell, model)
     _try.causal(cell, model, made, dtype)
 
@@ -133,13 +133,13 @@ def cards_hash_seed(cell: Cell) -> None:
 
     made = _try.checkpoint(cell.directory / "checkpoint", sizes=_try.DEEP)
     arguments = plans.plan("2-cards-map-named", cell.directory, made.tensors)
-    cards.state(cell)
     cell.step("seeds")
     reference = partial(llama.logits, made.config, made.tensors)
     for first, seed in sorted(_hash_seed.seeds(["cuda:0", "cuda:1"]).items()):
         cell.step(f"load under seed {seed}")
-        told = _hash_seed.load(made.path, arguments["device_map"], _try.PROMPTS.tolist(), seed)
-        cell.fact(f"{first} first", {"seed": seed, "main device": told["main"], "raised": told.get("error", "nothing")})
+        told = _hash_seed.load(made.path, arguments["device_map"], _try.PROMPTS.tolist(), seed, cell.step)
+        main = {"main device": told["main"]} if "main" in told else {}
+        cell.fact(f"{first} first", {"seed": seed, **main, "raised": told.get("error", "nothing")})
         cell.equal(f"{first} first: answers", told.get("error"), None)
         if "written" in told:
             layers = made.config["num_hidden_layers"]

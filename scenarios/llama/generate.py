@@ -34,8 +34,9 @@ def generate(cell: Cell, prompts: str, cache: str, style: str, plan: str) -> Non
     _try.known(cell, made, style)
     auto = cell.api("AutoModelForCausalLM")
     cell.step("from_pretrained")
-    model = auto.from_pretrained(str(made.path), **plans.plan(plan, cell.directory, made.tensors)).eval()
-    plans.came_out(cell, model, plan)
+    arguments = plans.plan(plan, cell.directory, made.tensors)
+    model = auto.from_pretrained(str(made.path), **arguments).eval()
+    plans.came_out(cell, model, plan, arguments.get("device_map"))
     ids = _try.PROMPTS.clone()
     mask = torch.ones_like(ids)
     if prompts == "padded":

@@ -8,6 +8,8 @@ from typing import Any, Callable
 
 from compatprobe import Cell, processes
 
+#: Seconds that rank 1 has to tell why it failed once rank 0 has.
+_A_MOMENT = 1
 Work = Callable[[Cell, int], None]
 
 
@@ -17,7 +19,7 @@ def both(cell: Cell, work: Work) -> None:
     What rank 1 measured is recorded as ``rank 1: <name>``. It is killed where rank 0 ends first, however it ends.
 
     Raises:
-        RuntimeError: rank 1 ended without an answer; with its own words.
+        RuntimeError: rank 1 raised, in its own words, whatever rank 0 raised then; or it ended without an answer.
     """
     context = multiprocessing.get_context("fork")
     receiving, sending = context.Pipe(duplex=False)
@@ -25,16 +27,30 @@ def both(cell: Cell, work: Work) -> None:
     other.start()
     sending.close()
     try:
-        work(cell, 0)
-        cell.step("wait for rank 1")
         try:
-            told = receiving.recv()
-        except EOFError as error:
-            raise RuntimeError("rank 1 died") from error
+            work(cell, 0)
+        except BaseException as error:
+            # Often rank 0 only tells that the other is gone.
+            told = _received(receiving) if receiving.poll(_A_MOMENT) else None
+            if told and told["error"]:
+                raise RuntimeError(f"rank 1: {told['error']}") from error
+            raise
+        cell.step("wait for rank 1")
+        told = _received(receiving)
+        if told is None:
+            raise RuntimeError("rank 1 died")
     finally:
         other.kill()
         other.join()
     _keep(cell, told)
+
+
+def _received(receiving: Connection) -> Any:
+    """What rank 1 measured; None where it ended without a word."""
+    try:
+        return receiving.recv()
+    except EOFError:
+        return None
 
 
 def _second(cell: Cell, work: Work, sending: Connection, parent: int) -> None:

@@ -24,11 +24,11 @@ def meta_to_card(cell: Cell, context: str, style: str) -> None:
     from scenarios.meta_init import _meta
 
     made = _meta.checkpoint(cell, style)
-    model = _started(cell, made, context)
+    model = _meta.build(cell, made, context)
     cell.step("to")
     model = model.to(_CARD)
     _loaded(cell, model, made)
-    _meta.check(cell, model, made)
+    _check(cell, model, made)
 
 
 @scenario(
@@ -42,11 +42,11 @@ def to_empty_on_card(cell: Cell, context: str, style: str) -> None:
     from scenarios.meta_init import _meta
 
     made = _meta.checkpoint(cell, style)
-    model = _started(cell, made, context)
+    model = _meta.build(cell, made, context)
     cell.step("to_empty")
     model = model.to_empty(device=_CARD)
     _loaded(cell, model, made)
-    _meta.check(cell, model, made)
+    _check(cell, model, made)
 
 
 @scenario(
@@ -61,7 +61,7 @@ def buffers_restored_on_card(cell: Cell, context: str, style: str) -> None:
     from scenarios.meta_init import _meta
 
     made = _meta.checkpoint(cell, style)
-    model = _started(cell, made, context)
+    model = _meta.build(cell, made, context)
     cell.step("back-up")
     kept = {name: buffer.detach().clone() for name, buffer in model.named_buffers()}
     cell.step("to_empty")
@@ -71,7 +71,7 @@ def buffers_restored_on_card(cell: Cell, context: str, style: str) -> None:
     for name, value in kept.items():
         owner, _, leaf = name.rpartition(".")
         model.get_submodule(owner)._buffers[leaf] = value.to(_CARD)
-    _meta.check(cell, model, made)
+    _check(cell, model, made)
 
 
 @scenario(
@@ -86,19 +86,19 @@ def assign_then_card(cell: Cell, context: str, style: str) -> None:
     from scenarios.meta_init import _meta
 
     made = _meta.checkpoint(cell, style)
-    model = _started(cell, made, context)
+    model = _meta.build(cell, made, context)
     _loaded(cell, model, made, assign=True)
     cell.step("to")
     model = model.to(_CARD)
-    _meta.check(cell, model, made)
+    _check(cell, model, made)
 
 
-def _started(cell: Cell, made: Any, context: str) -> Any:
-    from scenarios.common import cards
+def _check(cell: Cell, model: Any, made: Any) -> None:
+    from scenarios.common import placed
     from scenarios.meta_init import _meta
 
-    cards.state(cell)
-    return _meta.build(cell, made, context)
+    cell.equal("on the card", placed.devices(model), [placed.short(_CARD)])
+    _meta.check(cell, model, made)
 
 
 def _loaded(cell: Cell, model: Any, made: Any, *, assign: bool = False) -> None:

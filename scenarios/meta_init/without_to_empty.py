@@ -53,7 +53,7 @@ def load_checkpoint_and_dispatch(cell: Cell, context: str, style: str, plan: str
     cell.step("load_checkpoint_and_dispatch")
     load = cell.api("load_checkpoint_and_dispatch", "accelerate")
     model = load(model, str(made.path), no_split_module_classes=["LlamaDecoderLayer"], **arguments)
-    plans.came_out(cell, model, plan)
+    plans.came_out(cell, model, plan, arguments.get("device_map"))
     _meta.check(cell, model, made)
 
 
@@ -102,6 +102,7 @@ def from_pretrained(cell: Cell, style: str, plan: str) -> None:
     made = _meta.checkpoint(cell, style)
     auto = cell.api("AutoModelForCausalLM")
     cell.step("from_pretrained")
-    model = auto.from_pretrained(str(made.path), **plans.plan(plan, cell.directory, made.tensors)).eval()
-    plans.came_out(cell, model, plan)
+    arguments = plans.plan(plan, cell.directory, made.tensors)
+    model = auto.from_pretrained(str(made.path), **arguments).eval()
+    plans.came_out(cell, model, plan, arguments.get("device_map"))
     _meta.check(cell, model, made)

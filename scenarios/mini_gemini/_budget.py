@@ -82,7 +82,8 @@ def _two_cards(tensors: Mapping[str, Tensor]) -> Dict[Any, int]:
 class Dispatched:
     """What must hold when the language model is loaded and the vision parts are not there yet.
 
-    Make it before the load. On virtual cards: the budgets are kept, and every parameter is where the map says.
+    Make it before the load. On virtual cards: the budgets are kept, every parameter is where the map says, and a
+    version that is free to choose uses cards only.
     """
 
     def __init__(self, cell: Cell, memory: str, size: str, options: Mapping[str, Any]) -> None:
@@ -90,6 +91,9 @@ class Dispatched:
         self._wanted = _DEVICES[f"{size} on {memory}" if memory == "3x24" else memory]
         self._memory = memory
         self._budgets = placed.Budgets(options) if virtual_cards(memory) else None
+        asked = options.get("device_map")
+        if isinstance(asked, dict):
+            self._wanted = sorted({placed.short(device) for device in asked.values()})
 
     def __call__(self, model: Any) -> None:
         """Record the devices of the plan that came out, and check them where a plan was wanted."""
@@ -99,6 +103,7 @@ class Dispatched:
         if self._wanted is not None:
             plans.demand(devices, self._wanted)
         if self._budgets is not None:
-            cards.state(self._cell)
             self._budgets.check(self._cell, model)
-            placed.check(self._cell, model)
+            placed.check(self._cell, model, self._budgets.asked)
+            if self._wanted is None:
+                plans.demand_cards(model)

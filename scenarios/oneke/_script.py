@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
 
 import torch
 
-from scenarios.common import cards, layout, models, placed, plans, verify
+from scenarios.common import cards, layout, models, plans, verify
 from scenarios.common.checkpoint import Checkpoint
 from scenarios.common.references import llama
 
@@ -33,8 +33,6 @@ def run(
             another plan by budgets of :data:`scenarios.common.cards.NAMES`.
         skip_keys: arguments that ``dispatch_model`` is told not to move between cards.
     """
-    if memory in cards.NAMES:
-        cards.state(cell)
     accelerate = partial(cell.api, module="accelerate")
     path = str(made.path)
     config = cell.api("AutoConfig").from_pretrained(path)
@@ -57,7 +55,7 @@ def run(
     dispatch = accelerate("dispatch_model")
     model = dispatch(model, device_map=device_map, offload_dir=folder, skip_keys=skip_keys).eval()
     if memory in cards.NAMES:
-        placed.check(cell, model)
+        plans.over_cards(cell, model, memory, device_map)
     return model
 
 

@@ -98,5 +98,5 @@ def plain(cell: Cell, style: str, plan: str) -> None:
     arguments = plans.plan(plan, cell.directory, made.tensors)
     cell.step("from_pretrained")
     model = auto.from_pretrained(str(made.path), torch_dtype=torch.float16, **arguments).eval()
-    plans.came_out(cell, model, plan)
+    plans.came_out(cell, model, plan, arguments.get("device_map"))
     _script.check(cell, model, made, "AutoModelForCausalLM")

@@ -75,8 +75,9 @@ def _run(cell: Cell, options: Options, request: Request) -> None:
         raise Skip(missing)
     if not any(need.partition(":")[0] == "cuda" for need in needs):  # a real card reserves far more than it uses
         processes.limit_memory(request.memory)
-    if options.virtual_cuda:
-        configure(needs)
+    cards = configure(needs) if options.virtual_cuda else 0
+    if cards:
+        cell.fact("cards", "virtual ({})".format(cards))  # before anything can raise: no result may pass for a real one
     found.scenario.function(cell, **params)
 
 

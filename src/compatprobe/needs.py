@@ -26,12 +26,15 @@ def lacking(needs: Sequence[str], virtual_cuda: int) -> Optional[str]:
     return None
 
 
-def configure(needs: Sequence[str]) -> None:
-    """Give the cell as many virtual devices as it asked for; the process may have more."""
+def configure(needs: Sequence[str]) -> int:
+    """Give the cell as many virtual devices as it asked for, and return their number; the process may have more."""
+    count = 0
     for need in needs:
         kind, _, value = need.partition(":")
         if kind == "virtual-cuda":
-            importlib.import_module("virtualcuda").configure(_number(value), VIRTUAL_MEMORY)
+            count = _number(value)
+            importlib.import_module("virtualcuda").configure(count, VIRTUAL_MEMORY)
+    return count
 
 
 def _cuda(value: str, virtual_cuda: int) -> Optional[str]:

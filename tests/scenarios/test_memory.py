@@ -30,3 +30,9 @@ def test_a_block_that_was_freed_is_in_the_peak_and_not_in_the_next() -> None:
 def test_multiples_of_the_checkpoint_are_rounded_to_halves(used: int, multiple: float) -> None:
     checkpoint = Checkpoint(Path(), {}, {"a": torch.zeros(60), "b": torch.zeros(80, dtype=torch.float16)})
     assert memory.halves(used, checkpoint) == multiple
+
+
+@pytest.mark.parametrize(("used", "multiple"), [(0, 0.0), (416, 1.25), (500, 1.25), (600, 1.5), (601, 1.75)])
+def test_what_is_above_a_limit_is_not_rounded_below_it(used: int, multiple: float) -> None:
+    checkpoint = Checkpoint(Path(), {}, {"a": torch.zeros(60), "b": torch.zeros(80, dtype=torch.float16)})
+    assert memory.quarters(used, checkpoint) == multiple

@@ -1,11 +1,13 @@
 """Plans over cards for models that are more than a decoder: names by version, proportions, maps by hand."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import torch
 
-pytest.importorskip("torch")
-
+from compatprobe import Cell
+from scenarios.common import placed, plans
 from scenarios.common.models_gemma3 import gemma3_multimodal
 from scenarios.gemma3 import _on_cards
 from scenarios.mini_gemini import _budget, _checkpoint
@@ -75,3 +77,65 @@ def test_a_map_by_hand_names_every_tensor_once_and_keeps_the_projector_with_the_
     layers = [card for module, card in found.items() if ".layers." in module]
     assert sorted(set(layers)) == list(range(int(memory[0])))
     assert layers == sorted(layers)
+
+
+class _Layered(torch.nn.Module):  # type: ignore[misc]  # torch is not installed where mypy runs
+    """Four layers and an embedding, with a layer of a vision tower that no plan counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        names = ("embed_tokens", *(f"layers.{number}" for number in range(4)), "vision_tower.layers.0")
+        self.model = torch.nn.Module()
+        for name in names:
+            at = self.model
+            *parents, leaf = name.split(".")
+            for parent in parents:
+                if not hasattr(at, parent):
+                    at.add_module(parent, torch.nn.Module())
+                at = at.get_submodule(parent)
+            at.add_module(leaf, torch.nn.Linear(1, 1, bias=False))
+
+
+def _lies(monkeypatch: pytest.MonkeyPatch, *layers: str) -> _Layered:
+    """A model whose parameters are said to lie on these devices, and its own map to agree; the rest on the first."""
+    model = _Layered()
+    names = [name for name, _ in model.named_parameters()]
+    found = dict.fromkeys(names, layers[0])
+    found.update({f"model.layers.{number}.weight": device for number, device in enumerate(layers)})
+    monkeypatch.setattr(placed, "where", lambda _: found)
+    model.hf_device_map = {name[: -len(".weight")]: device for name, device in found.items()}
+    return model
+
+
+@pytest.mark.parametrize(
+    ("plan", "layers", "right"),
+    [
+        ("2-cards-even", "0011", True),
+        ("2-cards-even", "0111", False),
+        ("2-cards", "0111", True),
+        ("2-cards", "0001", False),
+        ("2-cards+cpu", ("0", "1", "cpu", "cpu"), True),
+        ("2-cards+cpu", ("0", "1", "1", "cpu"), False),
+        ("2-cards-auto", "0000", True),
+    ],
+)
+def test_each_device_must_hold_the_layers_that_the_plan_wants(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, plan: str, layers: Sequence[str], right: bool
+) -> None:
+    cell = Cell("test/test", tmp_path)
+    plans.came_out(cell, _lies(monkeypatch, *layers), plan, "sequential")
+    assert all(check["measured"] <= check["limit"] for check in cell.checks) == right
+
+
+def test_an_explicit_map_decides_whatever_the_model_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    cell = Cell("test/test", tmp_path)
+    asked = {"model": 1, "model.layers.0": "cuda:0", "model.layers.1": 0}
+    plans.came_out(cell, _lies(monkeypatch, *"0011"), "2-cards-map", asked)
+    assert cell.checks[0]["name"] == "placed" and cell.checks[0]["measured"] == 2
+    assert "model.embed_tokens.weight: on 0, the map says 1" in cell.checks[0]["detail"]
+
+
+@pytest.mark.parametrize("other", ["cpu", "disk", "nowhere"])
+def test_a_plan_that_is_only_named_must_use_cards(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, other: str) -> None:
+    with pytest.raises(plans.PlanError, match=f"nothing but cards; parts are on {other}"):
+        plans.came_out(Cell("test/test", tmp_path), _lies(monkeypatch, "0", "0", "1", other), "2-cards-auto", "auto")

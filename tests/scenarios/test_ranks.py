@@ -42,6 +42,27 @@ def test_an_exception_of_rank_1_is_told_and_its_checks_are_kept(tmp_path: Path) 
     assert len(cell.checks) == 2
 
 
+def test_what_rank_1_raised_is_told_where_rank_0_only_saw_it_go(tmp_path: Path) -> None:
+    def work(own: Cell, rank: int) -> None:
+        if rank == 1:
+            raise ValueError("no such tensor")
+        raise ConnectionError("closed by peer")
+
+    with pytest.raises(RuntimeError, match="rank 1: ValueError: no such tensor") as caught:
+        _ranks.both(Cell("family/name", tmp_path), work)
+    assert isinstance(caught.value.__cause__, ConnectionError)
+
+
+def test_a_death_of_rank_1_leaves_what_rank_0_raised(tmp_path: Path) -> None:
+    def work(own: Cell, rank: int) -> None:
+        if rank == 1:
+            os._exit(3)
+        raise ConnectionError("closed by peer")
+
+    with pytest.raises(ConnectionError, match="closed by peer"):
+        _ranks.both(Cell("family/name", tmp_path), work)
+
+
 def test_a_death_of_rank_1_is_told(tmp_path: Path) -> None:
     def work(own: Cell, rank: int) -> None:
         if rank == 1:

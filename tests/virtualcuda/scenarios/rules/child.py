@@ -32,7 +32,7 @@ def sees(cell: Cell, devices: str) -> None:
     cell.fact("poison", [bool(torch.empty(size, device=place).isnan().all()) for size in (100, 1 << 20)])
     cell.fact("cap", resource.getrlimit(resource.RLIMIT_DATA)[0] != resource.RLIM_INFINITY)
     cell.fact("session", os.getsid(0) == os.getpid())
-    cell.fact("cards", torch.cuda.device_count())
+    cell.fact("devices", torch.cuda.device_count())
     print("printed " * 1000)
 
 
