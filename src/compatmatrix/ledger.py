@@ -24,7 +24,9 @@ class Issue(BaseModel):
     cells: tuple[str, ...] = Field(min_length=1, description="globs over cell ids; * and ? only")
     versions: Specifier = Field(description="range of the transformers version that is really installed")
     outcome: Outcome
-    signature: str = Field(default="*", description="glob over the signature or the reason")
+    signature: str | tuple[str, ...] = Field(
+        default="*", description="glob over the signature or the reason, or several; * stands for any text"
+    )
     cause: Why = Field(description="in two sentences")
     evidence: str = ""
     links: tuple[str, ...] = ()
@@ -44,8 +46,12 @@ class Issue(BaseModel):
             result.outcome is self.outcome
             and SpecifierSet(self.versions).contains(column.transformers, prereleases=True)
             and any(matches(result.cell, glob) for glob in self.cells)
-            and _like(result.signature or result.reason, self.signature)
+            and any(_like(result.signature or result.reason, glob) for glob in self._signatures)
         )
+
+    @property
+    def _signatures(self) -> tuple[str, ...]:
+        return (self.signature,) if isinstance(self.signature, str) else self.signature
 
 
 class Ledger(BaseModel):
