@@ -13,11 +13,9 @@ import os
 import tempfile
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from compatmatrix.errors import StorageError
 from compatmatrix.history import History, Snapshot
-from compatmatrix.text import one_line
+from compatmatrix.reading import why
 
 FOLDER = "runs"
 INDEX = "index.json"
@@ -36,7 +34,7 @@ def read(report: Path) -> tuple[History, str]:
         try:
             snapshot = Snapshot.from_json(path.read_bytes())
         except (OSError, ValueError) as error:
-            troubles.append(f"{path.name}: {_why(error)}")
+            troubles.append(f"{path.name}: {why(error)}")
             continue
         if snapshot.id == path.stem:
             found[snapshot.id] = snapshot
@@ -111,11 +109,6 @@ def _list(folder: Path) -> None:
     new = folder / ".index.json"
     new.write_text(json.dumps({"schema": 1, "runs": names}, indent=1) + "\n", encoding="utf-8")
     new.replace(folder / INDEX)
-
-
-def _why(error: Exception) -> str:
-    told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-    return one_line(told, 160)
 
 
 def _message(folder: Path, troubles: list[str]) -> str:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from compatmatrix import archive
+from compatmatrix import archive, reading
 from compatmatrix.errors import SelectionError, StorageError
 from compatmatrix.history import Snapshot, snapshot
 from compatmatrix.ledger import matches
@@ -72,16 +70,16 @@ def _find(name: str, report: Path) -> Run | Snapshot:
     )
 
 
-def _read(path: Path) -> Run | Snapshot:
+def _read(path: Path, *, last: bool = False) -> Run | Snapshot:
     try:
         text = path.read_bytes()
     except OSError as error:
         raise StorageError(f"{path}: {error}") from error
     problem = ""
     try:
-        return Run.from_json(text)
-    except ValidationError as error:
-        problem = str(error).splitlines()[0]
+        return reading.run(text)
+    except ValueError as error:
+        problem = reading.why(error)
     try:
         found = Snapshot.from_json(text)
     except ValueError:
@@ -89,12 +87,18 @@ def _read(path: Path) -> Run | Snapshot:
             f"{path}: neither a run nor a snapshot of one that this version of compatmatrix can read: {problem}",
             hint="name a latest.json, or a file of runs/",
         ) from None
+    if found.same_as and last:
+        raise StorageError(
+            f"{path}: it says the same as run {found.same_as}, and holds no cells for another one",
+            hint="take the file back from version control, or remove it",
+        )
     if found.same_as:
         other = path.with_name(f"{found.same_as}.json")
         if not other.is_file():
             raise StorageError(f"{path}: it says the same as run {found.same_as}, and {other} is not there")
-        held = _read(other)
-        found = found.full(_short(held))
+        # One step only: what stands there holds its own cells, or the two could lead to one another for ever.
+        held = _short(_read(other, last=True))
+        found = found.full(held)
     return found
 
 

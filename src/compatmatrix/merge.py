@@ -8,12 +8,16 @@ validated. A key stands for everything that a result depends on, so rows of the 
   two attempts in one run end differently. Nothing that was seen is dropped in silence.
 
 The rules do not depend on the order of merging, and merging once more changes nothing.
+
+Where each store lies in a directory that is named for its column (``column-VERSION/``, as CI hands them over), it is
+taken at its word only about that column: what one column's machine says of another is refused and named.
 """
 
 from __future__ import annotations
 
 import contextlib
 import datetime
+import itertools
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,17 +25,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
+from compatmatrix import reading
 from compatmatrix.errors import InputError, StorageError
 from compatmatrix.report.display import plural
 from compatmatrix.results import CellResult, Column, Outcome
 from compatmatrix.store import SCHEMA, STORE, VERSION, Store
 from compatmatrix.text import one_line
 
+AHEAD = datetime.timedelta(hours=1)
+"""How far another machine's clock may be ahead of this one's."""
 _TOLD = 20
 """Differing cells that are named; of the others only the number is told."""
-_HINT = "nothing was merged; run the column again there, or leave this file out"
+_HINT = "nothing was merged; run the column again there, or leave this file out (--leave-out-damaged does)"
+_FOLDER = "column-"
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -71,27 +79,72 @@ def find(paths: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def merge(paths: Sequence[Path], store: Store, meant: Mapping[str, str], echo: Callable[[str], None]) -> list[Merged]:
+def merge(
+    paths: Sequence[Path],
+    store: Store,
+    meant: Mapping[str, str],
+    echo: Callable[[str], None],
+    *,
+    now: datetime.datetime,
+    by_directory: bool = False,
+    leave_out_damaged: bool = False,
+) -> list[Merged]:
     """Merge stores into this one, in one transaction; ``meant`` is version -> definition of matrix.yaml's columns.
 
-    A column that was run with another definition is left out and named. Raises :class:`StorageError` for a store
-    that cannot be trusted to be one; nothing is changed then.
+    A column that was run with another definition is left out and named. With ``by_directory`` a store must lie in
+    ``column-VERSION/``, and what it says of other versions is refused and named. Raises :class:`StorageError` for a
+    store that cannot be trusted to be one, or that was measured after ``now``; nothing is changed then, unless
+    ``leave_out_damaged`` asks for the others to be merged without it.
     """
     done = []
     with store.transaction():
         for path in find(paths):
-            with _reading(path) as db:
-                merged = Merged()
-                for column in _rows(path, db, Column, "version", "columns"):
-                    merged.columns += _take_column(column, store, meant, echo)
-                told: list[str] = []
-                for row in _rows(path, db, CellResult, "key", "results"):
-                    _take(row, store, merged, told)
+            try:
+                columns, rows = _read(path, now + AHEAD)
+            except StorageError as error:
+                if not leave_out_damaged:
+                    raise
+                echo(f"{error.message}\n  left out: what it measured counts as not run")
+                continue
+            told: list[str] = []
+            if by_directory:
+                columns, rows = _bound(path, columns, rows, told)
+            merged = Merged(columns=sum(_take_column(column, store, meant, echo) for column in columns))
+            for row in rows:
+                _take(row, store, merged, told)
             for line in [*told[:_TOLD], *([f"  and {len(told) - _TOLD} more"] if len(told) > _TOLD else [])]:
                 echo(line)
             echo(f"{path}: {merged}")
             done.append(merged)
     return done
+
+
+def _read(path: Path, latest: datetime.datetime) -> tuple[list[Column], list[CellResult]]:
+    """All of a foreign store, before anything of it is taken."""
+    with _reading(path) as db:
+        columns = list(_rows(path, db, Column, "version", "columns", latest))
+        return columns, list(_rows(path, db, CellResult, "key", "results", latest))
+
+
+def _bound(
+    path: Path, columns: Sequence[Column], rows: Sequence[CellResult], told: list[str]
+) -> tuple[list[Column], list[CellResult]]:
+    """What a store says of the column that its directory is named for; the rest is named as refused."""
+    folder = path.absolute().parent.name
+    if not folder.startswith(_FOLDER):
+        raise InputError(
+            f"{path}: it is not in a directory that is named for its column, such as {_FOLDER}4.46.3/",
+            hint="leave out --by-directory where you trust every store about every column",
+        )
+    version = folder.removeprefix(_FOLDER)
+    kept = [column for column in columns if column.version == version], [row for row in rows if row.version == version]
+    names = itertools.chain((column.version for column in columns), (row.version for row in rows))
+    others = Counter(name for name in names if name != version)
+    told += [
+        f"  refused: {plural(count, 'row')} about {one_line(other, 60)} from {one_line(folder, 60)}"
+        for other, count in sorted(others.items())
+    ]
+    return kept
 
 
 def _take_column(column: Column, store: Store, meant: Mapping[str, str], echo: Callable[[str], None]) -> bool:
@@ -204,16 +257,26 @@ def _expected() -> list[tuple[str, str, str]]:
         return _tables(db)
 
 
-def _rows(path: Path, db: sqlite3.Connection, model: type[M], name_column: str, table: str) -> Iterator[M]:
-    """The rows of a table as models; each must be filed under its own name."""
+def _rows(
+    path: Path, db: sqlite3.Connection, model: type[M], name_column: str, table: str, latest: datetime.datetime
+) -> Iterator[M]:
+    """The rows of a table as models; each must be filed under its own name, and none come from the future."""
     for name, text in db.execute(f"SELECT {name_column}, json FROM {table} ORDER BY 1"):  # noqa: S608 - our own words
         try:
             row = model.model_validate_json(text)
             if not name or getattr(row, name_column) != name:
                 raise ValueError("the row is filed under another name than its own")
-        except (ValidationError, ValueError, TypeError) as error:
-            told = one_line(str(error).splitlines()[0])
+            _check_time(row, latest)
+        except (ValueError, TypeError) as error:
             raise StorageError(
-                f"{path}: the row {one_line(str(name), 60)!r} cannot be used: {told}", hint=_HINT
+                f"{path}: the row {one_line(str(name), 60)!r} cannot be used: {reading.why(error)}", hint=_HINT
             ) from error
         yield row
+
+
+def _check_time(row: BaseModel, latest: datetime.datetime) -> None:
+    for name in ("resolved_at", "measured_at"):
+        moment: datetime.datetime | None = getattr(row, name, None)
+        reading.zoned(name, moment)
+        if moment is not None and moment > latest:
+            raise ValueError(f"{name}: {moment.isoformat()} is in the future")

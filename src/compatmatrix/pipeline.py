@@ -9,9 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from compatmatrix import archive, assemble, compare, loading, plan, runner
+from compatmatrix import archive, assemble, compare, loading, plan, reading, runner
 from compatmatrix.errors import Exit, StorageError
 from compatmatrix.history import snapshot
 from compatmatrix.ledger import Ledger
@@ -181,9 +179,9 @@ def read_run(
     if not path.exists():
         return None
     try:
-        return Run.from_json(path.read_bytes())
-    except (OSError, ValidationError, ValueError) as error:
+        return reading.run(path.read_bytes())
+    except (OSError, ValueError) as error:
         raise StorageError(
-            f"{path}: not a run that this version of compatmatrix can read: {str(error).splitlines()[0]}",
+            f"{path}: not a run that this version of compatmatrix can read: {reading.why(error)}",
             hint=hint,
         ) from error

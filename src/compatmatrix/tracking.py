@@ -26,6 +26,10 @@ from compatmatrix.text import one_line
 
 LIMIT = 65_000
 """GitHub takes 65,536 characters in an issue."""
+TITLE = 250
+"""GitHub takes 256 characters in a title."""
+_NAMED = 5
+"""Columns that are named; of the others only the number is told."""
 _MARK = re.compile(r"<!-- compatmatrix-tracking told=([0-9a-f]{16}) run=([0-9A-Za-z-]{1,40}) -->")
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9][A-Za-z0-9._/:%~-]*")
 _WORDS = {
@@ -160,6 +164,7 @@ def _tell(
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
     if issue and (issue.told, issue.run) == (digest, run.id):
         return Decision(act=Act.NONE)
+    title = one_line(title, TITLE)
     body = _body([*lines, *_links(links)], summary, f"<!-- compatmatrix-tracking told={digest} run={run.id} -->")
     if issue is None:
         return Decision(act=Act.OPEN, title=title, body=body)
@@ -204,7 +209,9 @@ def _lacking(run: Run) -> str:
     """What was not measured, in words; empty for a complete run."""
     without = [column.version for column in run.columns if not column.ready]
     counts = Counter(row.outcome for row in run.results)
-    parts = [f"no environment for {', '.join(map(code, without))}"] if without else []
+    named = ", ".join(code(version) for version in without[:_NAMED])
+    more = f" and {len(without) - _NAMED} more" if len(without) > _NAMED else ""
+    parts = [f"no environment for {named}{more}"] if without else []
     if counts[Outcome.NOT_RUN]:
         parts.append(f"{plural(counts[Outcome.NOT_RUN], 'cell')} not run")
     return "; ".join(parts)

@@ -46,6 +46,7 @@ def news_of(now: CellResult, before: CellResult | None, ledger: Ledger = EMPTY) 
         (Outcome.UNSUPPORTED, Outcome.PASS, News.FIXED),
         (Outcome.UNSUPPORTED, Outcome.FAIL, News.REGRESSED),
         (Outcome.FAIL, Outcome.PASS, News.FIXED),
+        (Outcome.FAIL, Outcome.UNSUPPORTED, News.CHANGED),
         (Outcome.FAIL, Outcome.WRONG, News.REGRESSED),
         (Outcome.WRONG, Outcome.FAIL, News.NEW),
         (Outcome.FAIL, Outcome.FAIL, News.NEW),
@@ -72,10 +73,25 @@ def test_a_changed_fingerprint_is_news_although_both_pass() -> None:
     assert news_of(result(fingerprint={"dtype": "float16"}), before) is News.CHANGED
 
 
+def test_a_rewritten_scenario_makes_outcomes_news_and_no_fingerprints() -> None:
+    before = a_run(result(fingerprint={"dtype": "float32"}))
+
+    def kinds(now: Run, source: str) -> list[News]:
+        scenarios = tuple(each.model_copy(update={"source_hash": source}) for each in now.scenarios)
+        told = compare.news(now.model_copy(update={"scenarios": scenarios}), before, EMPTY).news
+        return [kind for cells in told.values() for kind in cells.values()]
+
+    otherwise = a_run(result(fingerprint={"dtype": "float32", "told since": 1}))
+    assert kinds(otherwise, before.scenarios[0].source_hash) == [News.CHANGED]
+    assert kinds(otherwise, "rewritten") == []
+    assert kinds(a_run(result(outcome=Outcome.FAIL)), "rewritten") == [News.REGRESSED]
+
+
 def test_the_ledger_explains_by_cell_version_outcome_and_signature() -> None:
     red = result(outcome=Outcome.FAIL, signature="ValueError: x[0] is bad @ a.b")
     ledger = Ledger(issues=(issue(signature="ValueError: x[0] *"),))
     assert news_of(red, result(), ledger) is News.KNOWN
+    assert news_of(red, result(), Ledger(issues=(issue(signature=("KeyError*", "*is bad @ a.b")),))) is News.KNOWN
     for different in (
         issue(signature="KeyError*"),
         issue(cells=("gemma3/*",)),

@@ -18,6 +18,7 @@ from tests.core.factories import column, result
 
 DAY = datetime.datetime(2026, 11, 20, tzinfo=datetime.timezone.utc)
 TOMORROW = DAY + datetime.timedelta(days=1)
+LATER = DAY + datetime.timedelta(days=2)
 
 moments = st.sampled_from([None, DAY, TOMORROW, DAY.replace(tzinfo=None)])
 outcomes = st.sampled_from([Outcome.PASS, Outcome.FAIL, Outcome.WRONG, Outcome.CRASH])
@@ -64,11 +65,13 @@ def a_store(path: Path, *what: Any) -> Path:
     return path
 
 
-def merged(tmp_path: Path, *paths: Path, meant: dict[str, str] | None = None) -> tuple[dict[str, Any], list[str]]:
+def merged(
+    tmp_path: Path, *paths: Path, meant: dict[str, str] | None = None, **how: bool
+) -> tuple[dict[str, Any], list[str]]:
     """What is in the local store after merging, as column and rows, and what was said."""
     said: list[str] = []
     with Store(tmp_path / "here" / "results.sqlite") as store:
-        merge(paths, store, meant or {}, said.append)
+        merge(paths, store, meant or {}, said.append, now=LATER, **how)
     return content(tmp_path / "here" / "results.sqlite"), said
 
 
@@ -143,6 +146,13 @@ def _sql(*statements: str) -> Callable[[Path], None]:
     return spoil
 
 
+def _timed(moment: datetime.datetime) -> Callable[[Path], None]:
+    def spoil(path: Path) -> None:
+        a_store(path, column(), result(key="a", measured_at=moment))
+
+    return spoil
+
+
 def _cut(path: Path) -> None:
     a_store(path, *(result(key=f"{number}", log="x" * 500) for number in range(200)))
     path.write_bytes(path.read_bytes()[:40_000])
@@ -170,6 +180,8 @@ def _scribbled(path: Path) -> None:
         (_sql("UPDATE results SET json = x'ff'"), "row 'a' cannot be used|UTF-8"),
         (_sql("UPDATE results SET key = 'b'"), "filed under another name"),
         (_sql("UPDATE results SET json = replace(json, '\"pass\"', '\"fine\"')"), "row 'a' cannot be used"),
+        (_timed(DAY.replace(tzinfo=None)), "row 'a' cannot be used: measured_at: .* has no time zone"),
+        (_timed(LATER + datetime.timedelta(hours=2)), "row 'a' cannot be used: measured_at: .* is in the future"),
         (_sql("UPDATE columns SET json = replace(json, '}', ', \"extra\": 1}')"), "row '1.0' cannot be used"),
     ],
 )
@@ -203,3 +215,36 @@ def test_a_store_that_is_being_written_is_read_as_it_was_committed(tmp_path: Pat
         store.put(result(key="a"))
         assert path.with_name("results.sqlite-wal").exists()
         assert "a" in merged(tmp_path, path)[0]
+
+
+def test_a_clock_that_is_a_little_ahead_is_no_damage(tmp_path: Path) -> None:
+    ahead = result(key="a", measured_at=LATER + datetime.timedelta(minutes=30))
+    assert "a" in merged(tmp_path, a_store(tmp_path / "1.sqlite", ahead))[0]
+
+
+def test_by_directory_a_column_speaks_only_for_itself(tmp_path: Path) -> None:
+    own = (column("main", lock_hash="own"), result(key="own", version="main"))
+    forged = (
+        column("4.46.3", lock_hash="forged", resolved_at=TOMORROW),
+        result(key="theirs", version="4.46.3", outcome=Outcome.CRASH),
+    )
+    hostile = a_store(tmp_path / "columns" / "column-main" / "results.sqlite", *own, *forged)
+    honest = (column("4.46.3", resolved_at=DAY), result(key="theirs", version="4.46.3"))
+    a_store(tmp_path / "columns" / "column-4.46.3" / "results.sqlite", *honest)
+    there, said = merged(tmp_path, tmp_path / "columns", by_directory=True)
+    assert there == {"main": own[0], "own": own[1], "4.46.3": honest[0], "theirs": honest[1]}
+    assert "  refused: 2 rows about 4.46.3 from column-main" in said
+    with pytest.raises(InputError, match="not in a directory that is named for its column"):
+        merged(tmp_path, a_store(tmp_path / "elsewhere" / "results.sqlite", *own), by_directory=True)
+    # Without it, who merges trusts every store about every column.
+    assert merged(tmp_path, hostile)[0]["theirs"].outcome is Outcome.CRASH
+
+
+def test_a_damaged_store_can_be_left_out_by_name(tmp_path: Path) -> None:
+    good = a_store(tmp_path / "good" / "results.sqlite", column("3.0"), result(key="good", version="3.0"))
+    bad = tmp_path / "bad.sqlite"
+    # The first row is sound: nothing of a damaged store may be taken before it is known to be damaged.
+    a_store(bad, column(), result(key="a"), result(key="b", measured_at=DAY.replace(tzinfo=None)))
+    there, said = merged(tmp_path, bad, good, leave_out_damaged=True)
+    assert there == content(good)
+    assert said[0].startswith(f"{bad}: the row 'b' cannot be used") and "left out" in said[0]

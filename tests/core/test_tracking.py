@@ -3,17 +3,21 @@
 import datetime
 import json
 import re
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from markdown_it import MarkdownIt
 
-from compatmatrix.errors import InputError
+from compatmatrix.cli import cli
+from compatmatrix.errors import CompatmatrixError, InputError
 from compatmatrix.ledger import Issue
 from compatmatrix.report import context
 from compatmatrix.report.markdown import summary
 from compatmatrix.results import EnvFailure, EnvReason, News, Outcome, Run
-from compatmatrix.tracking import LIMIT, Act, Decision, Links, Open, decide, find, overdue
+from compatmatrix.tracking import LIMIT, TITLE, Act, Decision, Links, Open, decide, find, overdue
 from tests.core.factories import column, result, scenario
 from tests.report import factory
 
@@ -184,3 +188,35 @@ def test_a_body_never_exceeds_what_github_takes() -> None:
 def test_an_address_is_one(address: str) -> None:
     with pytest.raises(InputError, match="not an address"):
         Links(page=address)
+
+
+def test_a_title_is_as_short_as_github_wants_it_and_names_few_columns() -> None:
+    failure = EnvFailure(reason=EnvReason.UNREACHABLE, message="gone")
+    columns = tuple(column(f"version-{number:0100}", failure=failure) for number in range(9))
+    decision = decide(
+        a_run(id="later", columns=columns), unmatched=(), summary="", issue=opened(a_run({"[tied]": News.NEW}))
+    )
+    assert len(decision.title) <= TITLE < 256
+    assert "and 4 more" in decision.body
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message", "hint", "status"),
+    [
+        (lambda path: (path / "issues.json").write_bytes(b"\xff\xfe"), "issues.json", "gh issue list", 2),
+        (lambda path: (path / "issues.json").unlink(), "issues.json", "gh issue list", 2),
+        (lambda path: (path / "out").write_text("a file"), "out", "name a directory by --output", 6),
+        (lambda path: (path / "latest.json").write_text("{}"), "id: Field required", "--run", 6),
+    ],
+)
+def test_what_cannot_be_read_or_written_is_named(
+    tmp_path: Path, spoil: Callable[[Path], object], message: str, hint: str, status: int
+) -> None:
+    (tmp_path / "issues.json").write_text("[]")
+    (tmp_path / "latest.json").write_text(a_run().to_json())
+    spoil(tmp_path)
+    words = ["--issues", "issues.json", "--output", "out", "--run", "latest.json", "--ledger", "none.yaml"]
+    given = [str(tmp_path / word) if index % 2 else word for index, word in enumerate(words)]
+    with pytest.raises(CompatmatrixError) as error:
+        CliRunner().invoke(cli, ["tracking", *given], standalone_mode=False, catch_exceptions=False)
+    assert (message in error.value.message, hint in error.value.hint, error.value.exit) == (True, True, status)

@@ -18,6 +18,7 @@ import yaml
 from compatmatrix.errors import Exit
 from compatmatrix.results import CellResult, News
 from tests.e2e.conftest import ROOT, Project
+from tests.workflows.test_workflows import BASH
 
 pytestmark = pytest.mark.skipif(
     not all(map(shutil.which, ("bash", "curl", "jq"))), reason="the workflow's steps need bash, curl and jq"
@@ -70,7 +71,7 @@ class Runner:
         """Run one step's shell lines literally; what was printed."""
         step = next(step for step in workflow["jobs"][job]["steps"] if step.get("name") == name)
         done = subprocess.run(
-            ["bash", "-e", "-c", step["run"]],
+            ["bash", *BASH, step["run"]],
             check=False,
             cwd=self.checkout,
             env={**self.environ, **environ},
@@ -242,3 +243,32 @@ def test_without_pages_the_heartbeat_is_quiet(tmp_path: Path, index: Path, site:
     runner.step(HEARTBEAT, "listen", "Fetch what is published")
     assert "nothing is published yet" in runner.step(HEARTBEAT, "listen", "Compare its age with what is allowed")
     assert runner.outputs() == {"action": "none"}
+
+
+def test_a_history_that_is_half_there_ends_the_run(tmp_path: Path, index: Path, site: tuple[Path, str]) -> None:
+    folder, address = site
+    runner, fetch = Runner(tmp_path / "merging", index, address), "Fetch what is published"
+    (folder / "latest.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(AssertionError, match=r"runs/index\.json: HTTP 404"):
+        runner.step(MATRIX, "report", fetch)
+    (folder / "runs").mkdir()
+    (folder / "runs" / "index.json").write_text('{"schema": 1, "runs": ["one.json"]}', encoding="utf-8")
+    with pytest.raises(AssertionError, match=r"runs/one\.json: HTTP 404"):
+        runner.step(MATRIX, "report", fetch)
+    (folder / "runs" / "one.json").write_text("{}", encoding="utf-8")
+    runner.step(MATRIX, "report", fetch)
+    assert (runner.checkout / "reports" / "runs" / "one.json").exists()
+    # The heartbeat needs no history.
+    (folder / "runs" / "index.json").unlink()
+    runner.step(HEARTBEAT, "listen", fetch)
+
+
+def test_a_damaged_artifact_costs_its_own_column_only(tmp_path: Path, index: Path, site: tuple[Path, str]) -> None:
+    merging = Runner(tmp_path / "merging", index, site[1])
+    artifacts = merging.checkout / "columns"
+    Runner(tmp_path / "good", index).column("good", artifacts)
+    (artifacts / "column-bad").mkdir()
+    (artifacts / "column-bad" / "results.sqlite").write_bytes(b"no database" * 100)
+    merging.report()
+    assert merging.project.outcomes() == {"good": ["pass", "pass", "skipped"], "bad": ["not-run"] * 3}
+    assert merging.outputs()["status"] == str(int(Exit.INFRASTRUCTURE))

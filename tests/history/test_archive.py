@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from compatmatrix import archive
+from compatmatrix import archive, comparison, pipeline
 from compatmatrix.errors import StorageError
-from compatmatrix.history import snapshot
+from compatmatrix.history import Snapshot, snapshot
 from compatmatrix.results import Outcome
 
 from . import factory
@@ -85,3 +85,55 @@ def test_a_file_under_another_name_and_a_lost_original_are_named(tmp_path: Path)
 def test_no_history_is_no_trouble(tmp_path: Path) -> None:
     history, trouble = archive.read(tmp_path)
     assert not history and not trouble
+
+
+def _short(id: str, same_as: str) -> str:
+    return json.dumps({"schema": 1, "id": id, "finished": "2026-01-01T00:00:00Z", "same_as": same_as})
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"a": '{"schema": 1, "id": "a", "finished": "2026-01-02T00:00:00"}'}, "timezone"),
+        ({"a": _short("a", "a")}, "it says the same as itself"),
+        ({"a": _short("a", "../../etc/passwd")}, "same_as: String should match pattern"),
+        ({"a": _short("a", "b"), "b": _short("b", "a")}, "which is not there"),
+    ],
+)
+def test_no_file_leads_nowhere_or_to_itself(tmp_path: Path, files: dict[str, str], message: str) -> None:
+    archive.append(tmp_path, snapshot(factory.run(0)))
+    for name, text in files.items():
+        (tmp_path / f"runs/{name}.json").write_text(text)
+    history, trouble = archive.read(tmp_path)
+    assert [each.id for each in history.snapshots] == ["run-0"]
+    assert message in trouble
+    with pytest.raises(StorageError):
+        comparison.runs(str(tmp_path / "runs/a.json"), str(tmp_path / "runs/run-0.json"), (), tmp_path)
+
+
+def test_a_run_without_columns_is_not_complete() -> None:
+    assert snapshot(factory.run(0)).complete
+    assert not Snapshot.from_json(_short("a", "b")).complete
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        (("finished",), "finished: 2026-01-01T00:00:00 has no time zone"),
+        (("results", 0, "measured_at"), "measured_at: 2026-01-01T00:00:00 has no time zone"),
+        (("columns", 0, "resolved_at"), "columns.4.46.3.resolved_at: 2026-01-01T00:00:00 has no time zone"),
+        (("results", 0, "outcome"), "results.0.outcome: Input should be"),
+    ],
+)
+def test_a_damaged_run_is_named_with_its_field(tmp_path: Path, field: tuple[str | int, ...], message: str) -> None:
+    run = json.loads(factory.run(0).to_json())
+    part = run
+    for key in field[:-1]:
+        part = part[key]
+    part[field[-1]] = "2026-01-01T00:00:00"
+    path = tmp_path / "latest.json"
+    path.write_text(json.dumps(run))
+    with pytest.raises(StorageError, match=message):
+        pipeline.read_run(path)
+    with pytest.raises(StorageError, match=message):
+        comparison.runs(str(path), str(path), (), tmp_path)

@@ -177,6 +177,13 @@ def test_a_versions_badge_counts_what_it_answered_and_names_a_substitute() -> No
     assert json.loads(files["badges/4.46.3.json"])["message"] == "3 of 3 pass · 2026-03-01"
 
 
+@pytest.mark.parametrize("outcome", [Outcome.NOT_RUN, Outcome.ENV_FAIL])
+def test_a_versions_badge_is_not_green_where_cells_were_not_measured(outcome: Outcome) -> None:
+    told = json.loads(badge.files(factory.run(0, factory.row(CELL, "main", outcome)))["badges/main.json"])
+    assert told["message"].startswith("2 of 2 pass, 1 not measured (5.23.0)")
+    assert told["color"] == badge.WARN
+
+
 def test_a_badge_is_a_picture_with_a_text() -> None:
     root = Tree.fromstring(badge.Badge("a & b", "<c>", badge.GOOD).svg())
     assert root.get("role") == "img" and root.get("aria-label") == "a & b: <c>"

@@ -23,6 +23,8 @@ MAY_WRITE = {
     ("matrix", "issue"): {"issues"},
     ("heartbeat", "issue"): {"issues"},
 }
+BASH = ("--noprofile", "--norc", "-eo", "pipefail", "-c")
+"""How GitHub starts bash where a workflow names it as its shell."""
 EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
 
 
@@ -100,7 +102,9 @@ def test_nothing_that_strangers_write_reaches_an_expression() -> None:
         for expression in EXPRESSION.findall(json.dumps(workflow)):
             for part in re.split(r"&&|!=|==", expression):
                 bare = re.sub(r"fromJSON\((.*)\)", r"\1", part.strip())
-                assert re.fullmatch(rf"{known}|secrets\.HEARTBEAT_URL|'\w+'|hashFiles\('[\w./*-]+'\)", bare), expression
+                assert re.fullmatch(
+                    rf"{known}|secrets\.HEARTBEAT_URL|'\w*'|'refs/heads/main'|hashFiles\('[\w./*-]+'\)", bare
+                ), expression
 
 
 def test_no_workflow_runs_a_strangers_code_with_rights() -> None:
@@ -117,7 +121,7 @@ def test_the_job_matrix_is_the_columns_of_this_project(tmp_path: Path) -> None:
     step = next(step for step in WORKFLOWS["matrix"]["jobs"]["list"]["steps"] if step.get("id") == "list")
     environ = {**os.environ, "GITHUB_OUTPUT": str(tmp_path / "output"), "PYTHONPATH": str(ROOT / "src")}
     environ["PATH"] = f"{tmp_path}{os.pathsep}{environ['PATH']}"
-    subprocess.run(["bash", "-e", "-c", step["run"]], cwd=ROOT, env=environ, check=True, capture_output=True)
+    subprocess.run(["bash", *BASH, step["run"]], cwd=ROOT, env=environ, check=True, capture_output=True)
     name, _, listed = (tmp_path / "output").read_text(encoding="utf-8").strip().partition("=")
     assert name == "versions"
     assert json.loads(listed) == version_ids(ROOT / "matrix.yaml")
@@ -144,3 +148,27 @@ def test_a_run_counts_as_overdue_only_after_the_next_one_was_due() -> None:
     assert re.fullmatch(r"\d+ \d+ \* \* \d", schedule["cron"]), "once a week"
     days = yaml.safe_load((ROOT / "matrix.yaml").read_text(encoding="utf-8"))["policy"]["overdue_after_days"]
     assert 7 < days < 14
+
+
+def test_a_command_that_fails_in_a_pipe_fails_its_step(tmp_path: Path) -> None:
+    for name in ("matrix", "heartbeat"):
+        assert WORKFLOWS[name]["defaults"] == {"run": {"shell": "bash"}}
+    (tmp_path / "nox").write_text("#!/bin/sh\necho '[]'\nexit 1\n", encoding="utf-8")
+    (tmp_path / "nox").chmod(0o755)
+    step = next(step for step in WORKFLOWS["matrix"]["jobs"]["list"]["steps"] if step.get("id") == "list")
+    environ = {"GITHUB_OUTPUT": str(tmp_path / "output"), "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    assert subprocess.run(["bash", *BASH, step["run"]], env=environ, check=False, capture_output=True).returncode
+
+
+@pytest.mark.parametrize(("name", "id"), MAY_WRITE)
+def test_what_writes_does_so_from_the_published_branch_only(name: str, id: str) -> None:
+    assert "github.ref == 'refs/heads/main'" in WORKFLOWS[name]["jobs"][id]["if"]
+    assert "main" in WORKFLOWS[name][True]["push"]["branches"]
+
+
+def test_the_page_is_handed_over_before_the_issue_is_decided_about() -> None:
+    steps = [step.get("name") or step.get("uses", "") for step in WORKFLOWS["matrix"]["jobs"]["report"]["steps"]]
+    page = next(index for index, name in enumerate(steps) if "upload-pages-artifact" in name)
+    assert page < steps.index("Decide about the tracking issue")
+    # Where deciding fails, the job has failed; the page is there all the same.
+    assert "!cancelled() && needs.report.outputs.page != ''" in WORKFLOWS["matrix"]["jobs"]["publish"]["if"]

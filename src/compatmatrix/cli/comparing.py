@@ -47,7 +47,7 @@ def diff(
 
     \b
     compatmatrix diff --versions 4.46.3 main --cells 'llama/*'
-    compatmatrix diff 20261121T011335Z-fb7cf5b5
+    compatmatrix diff 20261114T031702Z-0c9e51aa
     compatmatrix diff old/latest.json reports/latest.json --format markdown
     """
     from compatmatrix import comparison

@@ -17,7 +17,15 @@ FILE = click.Path(path_type=Path)
 @click.argument("paths", nargs=-1, required=True, type=FILE, metavar="PATH...")
 @click.option("--matrix", "matrix_file", type=FILE, default=Path("matrix.yaml"))
 @click.option("--state", type=FILE, default=Path(".compatmatrix"), show_default=True)
-def merge(paths: tuple[Path, ...], matrix_file: Path, state: Path) -> Exit:
+@click.option(
+    "--by-directory", is_flag=True, help="Take a store in column-VERSION/ at its word only about that version."
+)
+@click.option(
+    "--leave-out-damaged",
+    is_flag=True,
+    help="Name a store that cannot be used, and merge the others; its column then counts as not run.",
+)
+def merge(paths: tuple[Path, ...], matrix_file: Path, state: Path, **how: bool) -> Exit:
     """Take columns that were run elsewhere into the local store; `compatmatrix report` then shows them.
 
     PATH is a results store, a state directory, or a directory that holds some. All of them are merged, or none.
@@ -29,7 +37,7 @@ def merge(paths: tuple[Path, ...], matrix_file: Path, state: Path) -> Exit:
     matrix = loading.load_matrix(matrix_file)
     meant = {version.id: plan.definition(matrix, version) for version in matrix.versions}
     with Store(state / STORE) as store:
-        merge_stores(paths, store, meant, click.echo)
+        merge_stores(paths, store, meant, click.echo, now=now(), **how)
     return Exit.OK
 
 
@@ -51,12 +59,12 @@ def tracking(output: Path, run_file: Path, page: str, job: str, **given: Any) ->
     from compatmatrix.errors import StorageError
     from compatmatrix.tracking import Links, decide, find, overdue
 
-    run = pipeline.read_run(run_file)
+    run = pipeline.read_run(run_file, hint="name a run's latest.json by --run")
     if run is None:
         raise StorageError(f"{run_file}: there is no such file", hint="render the report first")
-    issue = find(given["issues_file"].read_text(encoding="utf-8"))
+    issue = find(_listing(given["issues_file"]))
     beside = run_file.with_name("summary.md")
-    told = beside.read_text(encoding="utf-8") if beside.exists() else ""
+    told = beside.read_text(encoding="utf-8", errors="replace") if beside.exists() else ""
     links = Links(page=page, job=job)
     if given["heartbeat"]:
         days = loading.load_matrix(given["matrix_file"]).policy.overdue_after_days
@@ -64,9 +72,23 @@ def tracking(output: Path, run_file: Path, page: str, job: str, **given: Any) ->
     else:
         unmatched = loading.load_ledger(given["ledger_file"]).unmatched(run.results, run.columns)
         decision = decide(run, unmatched=unmatched, summary=told, issue=issue, links=links)
-    output.mkdir(parents=True, exist_ok=True)
     texts = {"action.json": decision.to_json(), "body.md": decision.body, "comment.md": decision.comment}
-    for name, text in texts.items():
-        (output / name).write_text(text, encoding="utf-8")
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (output / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"{output}: {error}", hint="name a directory by --output") from error
     click.echo(f"tracking issue: {decision.act.value}")
     return Exit.OK
+
+
+def _listing(file: Path) -> str:
+    from compatmatrix.errors import InputError
+
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{file}: {error}", hint="name a file that holds what `gh issue list --json number,body,author` prints"
+        ) from error

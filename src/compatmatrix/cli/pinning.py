@@ -32,7 +32,7 @@ from compatmatrix.errors import Exit, StorageError
     help="Accept this known issue, or the known issues of these cells, as a risk; may be given again.",
 )
 @click.option("--strict", is_flag=True, help="Let a skipped cell, which could not be tested, rule a version out too.")
-@click.option("--max-age", type=click.IntRange(min=0), metavar="DAYS", help="Take older results for no evidence.")
+@click.option("--max-age", type=click.IntRange(0, 36500), metavar="DAYS", help="Take older results for no evidence.")
 @click.option(
     "--run",
     "run_file",

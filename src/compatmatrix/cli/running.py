@@ -15,7 +15,7 @@ from compatmatrix.errors import Exit
 def run(**given: Any) -> Exit:
     """Run every column, one after the other, then render the report.
 
-    GLOBS select cells: an id such as 'llama/auto-model[disk]', a scenario, a family, with * and ?.
+    GLOBS select cells: an id such as 'llama/auto-model[tied,disk]', a scenario, a family, with * and ?.
     Results that are known and unchanged are taken from the store; an interrupted run is taken up where
     it stopped.
     """

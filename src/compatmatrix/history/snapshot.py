@@ -16,16 +16,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from compatmatrix.history.words import Seen, join, row, seen, spell
 from compatmatrix.results import Column, News, Outcome, Run
 
 SCHEMA: Literal[1] = 1
+_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 
 class Shown(BaseModel):
@@ -64,15 +64,21 @@ class Snapshot(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     schema_number: Literal[1] = Field(default=SCHEMA, alias="schema", serialization_alias="schema")
-    id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    finished: datetime
-    measured: datetime | None = Field(default=None, description="when the newest of its results was measured")
+    id: str = Field(pattern=_ID)
+    finished: AwareDatetime
+    measured: AwareDatetime | None = Field(default=None, description="when the newest of its results was measured")
     compatmatrix: str = ""
     compared_with: str | None = None
-    same_as: str | None = Field(default=None, description="the run that said the same, in every cell")
+    same_as: str | None = Field(default=None, pattern=_ID, description="the run that said the same, in every cell")
     columns: tuple[Shown, ...] = ()
     causes: tuple[str, ...] = ()
     scenarios: dict[str, Rows] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _another(self) -> Snapshot:
+        if self.same_as == self.id:
+            raise ValueError("it says the same as itself")
+        return self
 
     @cached_property
     def cells(self) -> dict[str, tuple[Seen | None, ...]]:
@@ -102,8 +108,10 @@ class Snapshot(BaseModel):
     def complete(self) -> bool:
         """Every column had an environment, and every planned cell was run: a successful run, whatever it found."""
         silent = (Outcome.ENV_FAIL, Outcome.NOT_RUN)
-        return not any(column.failure for column in self.columns) and not any(
-            seen.outcome in silent for row in self.cells.values() for seen in row if seen
+        return (
+            bool(self.columns)
+            and not any(column.failure for column in self.columns)
+            and not any(seen.outcome in silent for row in self.cells.values() for seen in row if seen)
         )
 
     def news(self) -> dict[News, int]:

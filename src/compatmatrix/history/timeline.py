@@ -72,6 +72,11 @@ class History:
         """Whether a cell ever gave an answer that was not red."""
         return any(point.seen.outcome.answered and not point.seen.outcome.red for point in self.timeline(version, cell))
 
+    def last_answered(self, version: str, cell: str) -> Seen | None:
+        """What a cell did when it last gave an answer; None where it never gave one."""
+        points = self.timeline(version, cell)
+        return next((point.seen for point in reversed(points) if point.seen.outcome.answered), None)
+
     def changed_since(self, run: str) -> dict[tuple[str, str], Point]:
         """(version, cell) -> its last change, for all that the last run shows and that changed after run ``run``."""
         ids = [each.id for each in self.snapshots]

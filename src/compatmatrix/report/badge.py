@@ -80,15 +80,18 @@ def overall(run: Run) -> Badge:
 
 
 def version(run: Run, column: Column, tally: frame.Tally) -> Badge:
-    """How many of the cells that a version answered pass; green where none is red, amber where all red are known."""
+    """How many of the cells that a version answered pass; green where all were measured and none is red, amber where
+    all red are known or some were not measured."""
     label = f"transformers {one_line(column.version, 40)}"
     shows = f" ({one_line(column.substitute.shows, 40)})" if column.substitute else ""
     if not tally.answered:
         return Badge(label, f"unknown · {utc(run.finished):%Y-%m-%d}", UNKNOWN)
     news = run.news.get(column.version, {}).values()
     unexplained = any(kind in (News.REGRESSED, News.NEW) for kind in news)
-    colour = BAD if unexplained else WARN if tally.red else GOOD
-    told = f"{tally.of(Outcome.PASS):,} of {tally.answered:,} pass{shows} · {utc(run.finished):%Y-%m-%d}"
+    unmeasured = tally.of(Outcome.ENV_FAIL) + tally.of(Outcome.NOT_RUN)
+    colour = BAD if unexplained else WARN if tally.red or unmeasured else GOOD
+    lacking = f", {unmeasured:,} not measured" if unmeasured else ""
+    told = f"{tally.of(Outcome.PASS):,} of {tally.answered:,} pass{lacking}{shows} · {utc(run.finished):%Y-%m-%d}"
     return Badge(label, told, colour)
 
 

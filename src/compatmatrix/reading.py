@@ -1,0 +1,37 @@
+"""What a file must be before it is believed: a whole run, times with a zone; and what is wrong, in one line. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import ValidationError
+
+from compatmatrix.results import Run
+from compatmatrix.text import one_line
+
+
+def run(text: str | bytes) -> Run:
+    """A published run. Raises ``ValueError`` (see :func:`why`) where the text is none of this schema."""
+    found = Run.from_json(text)
+    zoned("started", found.started)
+    zoned("finished", found.finished)
+    for column in found.columns:
+        zoned(f"columns.{column.version}.resolved_at", column.resolved_at)
+    for row in found.results:
+        zoned(f"results.{row.version}.{row.cell}.measured_at", row.measured_at)
+    return found
+
+
+def zoned(name: str, moment: datetime | None) -> None:
+    """Raises ``ValueError`` for a time without a zone: it cannot be compared with any other."""
+    if moment is not None and moment.tzinfo is None:
+        raise ValueError(f"{name}: {moment.isoformat()} has no time zone")
+
+
+def why(error: Exception) -> str:
+    """What is wrong, in one line: where it is a model's field, its name comes first."""
+    told = str(error)
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        told = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
+    return one_line(told, 160)
