@@ -102,6 +102,7 @@ def test_accepted_risks_are_listed(tmp_path: Path) -> None:
 def test_strict_and_max_age_take_evidence_away(tmp_path: Path) -> None:
     assert pin(tmp_path, "--need", "llama", "--strict")[0] == 8
     assert pin(tmp_path, "--need", "llama", "--max-age", "36500")[0] == 0
+    assert pin(tmp_path, "--need", "llama", "--max-age", "999999999")[0] == 2
     old = RUN.model_copy(update={"results": tuple(row.model_copy(update={"measured_at": None}) for row in RUN.results)})
     status, text, _ = pin(tmp_path, "--need", "gemma3", "--max-age", "36500", one=old)
     assert status == 8

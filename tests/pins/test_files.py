@@ -15,10 +15,10 @@ import tomllib
 from packaging.requirements import Requirement
 
 from compatmatrix.errors import StorageError
-from compatmatrix.pins import Advice, advise, files, needs
+from compatmatrix.pins import Advice, advise, data, files, needs, telling
 from compatmatrix.results import Run
 from tests.environment.packages import wheel
-from tests.pins.making import column, run, runs_of, substitute
+from tests.pins.making import column, gone, run, runs_of, substitute
 
 COMMIT = "1c0f782fe5f983727ff245c4c1b3906f9b99eec2"
 GIT = f"transformers @ git+https://github.com/huggingface/transformers@{COMMIT}"
@@ -189,3 +189,50 @@ def test_a_range_excludes_what_is_ruled_out_and_names_what_was_not_tested() -> N
     )
     single = of(runs_of(["4.1", "4.2"], {"a/b": "fp"}), "a")
     assert files.span(single.tested, single.admissible) == ("", [])
+
+
+TWO_LOCKS = [
+    column("4.1"),
+    column("4.2"),
+    column("4.2-other", "4.2", lock="transformers==4.2 --hash=sha256:1"),
+    column("5.0"),
+]
+
+
+def test_a_number_that_fails_with_another_lock_is_offered_nowhere() -> None:
+    found = of(run(TWO_LOCKS, {"a/b": "ppfp"}), "a")
+    (environment,) = found.environments
+    assert files.releases(environment.admissible, found.tested) == ["4.1", "5.0"]
+    assert files.span(found.tested, environment.admissible)[0] == "transformers>=4.1,!=4.2,<=5.0"
+    (rule,) = json.loads(files.of(found)["renovate.json"])["packageRules"]
+    assert rule["allowedVersions"] == r"/^(?:4\.1|5\.0)$/"
+    assert data.data(found)["environments"][0]["admissible"] == ["4.1", "5.0"]
+    assert "only with this lock" not in telling.sentence(found)
+
+
+def test_a_pin_that_fails_with_another_lock_says_so() -> None:
+    found = of(run(TWO_LOCKS, {"a/b": "fpff"}), "a")
+    assert telling.sentence(found).endswith("serves the need; only with this lock.")
+    assert "Only with this lock: with the lock of column 4.2-other it does not serve this." in telling.text(found)
+    texts = files.of(found)
+    assert "Only with this lock" in texts["constraints.txt"]
+    assert json.loads(texts["renovate.json"])["packageRules"][0]["enabled"] is False
+    assert data.data(found)["environments"][0]["fails_with_lock_of"] == ["4.2-other"]
+
+
+def test_packages_without_a_hash_are_not_counted_among_those_with_one() -> None:
+    found = of(run([column("4.50.dev", "4.50.0.dev0", lock=GIT, commit=COMMIT)], {"a/b": "p"}), "a")
+    text = telling.text(found)
+    assert "constraints.txt  2 packages with hashes, as tested" in text
+    assert "Without a hash: transformers; leave out --require-hashes." in text
+    assert "Without a hash: transformers" in files.of(found)["constraints.txt"]
+    assert "Without a hash" not in telling.text(of(runs_of(["4.1"], {"a/b": "p"}), "a"))
+
+
+def test_where_nothing_is_evidence_the_answer_is_no_verdict_on_a_version() -> None:
+    one = runs_of(["4.1", "5.0"], {"a/b": "pp"})
+    stale = telling.text(advise(one, needs(one, ["a"]), current={"4.1": "other"}))
+    assert stale.splitlines()[0] == "Every column of the run is stale: nothing is known."
+    assert "next: nox -s matrix" in stale and "No tested version" not in stale
+    none = run([gone("4.1")], {"a/b": "e"})
+    assert telling.text(of(none, "a")).startswith("The run measured no version: nothing is known.")

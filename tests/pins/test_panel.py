@@ -135,7 +135,7 @@ def compare(found: dict[str, Any], advice: Advice) -> None:
         served = [f"serves {each.need.glob}, {counted(each)}" for each in environment.evidence]
         assert lines[: len(served)] == served
         assert (environment.candidate.note in lines) is bool(environment.candidate.note)
-        numbers = files.releases(environment.admissible)
+        numbers = files.releases(environment.admissible, advice.tested)
         admissible = [line for line in lines if line.startswith("tested and admissible")]
         told = f"tested and admissible: {files.one_of(numbers)}"
         assert admissible == ([told] if len(numbers) > 1 else [])
@@ -143,7 +143,7 @@ def compare(found: dict[str, Any], advice: Advice) -> None:
         ranges = [line for line in lines if line.startswith("as a range")]
         untested = ", ".join(f"{below} < version < {above}" for below, above in gaps)
         assert ranges == ([f"as a range {span} takes in what was not tested: {untested}"] if span else [])
-        assert json.loads(pres[-1]) == json.loads(files.renovate(environment))
+        assert json.loads(pres[-1]) == json.loads(files.renovate(advice, environment))
     count = len(advice.needs)
     assert found["ruled"] == [rejected(each, count) for each in advice.rejected if each.ruled_out]
     assert found["open"] == [rejected(each, count) for each in advice.rejected if not each.ruled_out]
@@ -275,3 +275,12 @@ def test_many_versions_and_needs_are_answered_at_once(page: Any, tmp_path: Path)
     compare_to = advise(one, needs(one, ids))
     assert page.locator(".pin-sentence").inner_text() == sentence(compare_to)
     assert took < 3000
+
+
+@pytest.mark.parametrize("letters", ["ppfp", "fpff", "pfpp", "pppp"])
+def test_two_locks_of_one_number_are_told_apart_as_by_the_command(page: Any, tmp_path: Path, letters: str) -> None:
+    other = column("4.2-other", "4.2", lock="transformers==4.2 --hash=sha256:1")
+    one = run([column("4.1"), column("4.2"), other, column("5.0")], {"llama/plain": letters})
+    page.goto(written(one, tmp_path))
+    ask(page, ["llama/plain"], Prefer.NEWEST, False)
+    compare(shown(page), advise(one, needs(one, ["llama/plain"])))

@@ -12,6 +12,8 @@ from packaging.version import InvalidVersion, Version
 from compatmatrix.results import Column, Outcome, Run
 
 PACKAGE = "transformers"
+STALE = "stale: "
+"""How the reason begins where matrix.yaml has moved on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,9 +93,9 @@ def _unusable(column: Column, current: Mapping[str, str] | None) -> str:
     if not column.transformers or not column.lock:
         return "it was not run"
     if current is not None and column.version not in current:
-        return "stale: matrix.yaml does not name it any more"
+        return f"{STALE}matrix.yaml does not name it any more"
     if current is not None and current[column.version] != column.definition:
-        return "stale: matrix.yaml says something else of it since it was measured; run it again"
+        return f"{STALE}matrix.yaml says something else of it since it was measured; run it again"
     try:
         Version(column.transformers)
     except InvalidVersion:

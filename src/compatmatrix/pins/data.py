@@ -52,6 +52,7 @@ def _environment_data(advice: Advice, environment: Environment) -> dict[str, Any
     return {
         **_named(candidate),
         "note": candidate.note,
+        "fails_with_lock_of": [each.column.version for each in files.otherwise(advice, environment)],
         "lock_hash": candidate.column.lock_hash,
         "python": candidate.column.python,
         "serves": [
@@ -65,7 +66,7 @@ def _environment_data(advice: Advice, environment: Environment) -> dict[str, Any
         ],
         "accepted_risks": [_cell_data(told) for told in environment.risks],
         "untested": [_cell_data(told) for told in environment.skipped],
-        "admissible": files.releases(environment.admissible),
+        "admissible": files.releases(environment.admissible, advice.tested),
         "range": {"specifier": span, "untested_between": [list(pair) for pair in within]} if span else None,
     }
 

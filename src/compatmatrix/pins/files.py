@@ -34,12 +34,13 @@ def of(advice: Advice) -> dict[str, str]:
         folder = f"{PACKAGE}-{_safe(name)}/" if len(names) > 1 else ""
         found[f"{folder}constraints.txt"] = constraints(advice, environment)
         found[f"{folder}pyproject-lines.toml"] = pyproject(advice, environment)
-        found[f"{folder}renovate.json"] = renovate(environment)
+        found[f"{folder}renovate.json"] = renovate(advice, environment)
     return found
 
 
 def constraints(advice: Advice, environment: Environment) -> str:
-    """The lock that was tested, with its hashes, as it stands: for ``-c``, and for ``--require-hashes -r`` too."""
+    """The lock that was tested, with its hashes, as it stands: for ``-c``, and where all have hashes for
+    ``--require-hashes -r`` too."""
     column = environment.candidate.column
     if hashlib.sha256(column.lock.encode()).hexdigest() != column.lock_hash:
         raise StorageError(
@@ -49,10 +50,24 @@ def constraints(advice: Advice, environment: Environment) -> str:
     head = [
         f"{environment.candidate.requirement} with all that it was tested with: compatmatrix run {advice.run.id}.",
         f"Serves {', '.join(environment.needs)}.",
+        *only_this_lock(advice, environment),
+        *without_hashes(environment.candidate),
         *local_builds(environment.candidate),
     ]
     text = "".join(f"# {clean(line, limit=2000)}\n" for line in head)
     return text + clean(column.lock, limit=_LIMIT).rstrip() + "\n"
+
+
+def only_this_lock(advice: Advice, environment: Environment) -> list[str]:
+    """What to know of a number that was ruled out with another lock."""
+    others = ", ".join(each.column.version for each in otherwise(advice, environment))
+    return [f"Only with this lock: with the lock of column {others} it does not serve this."] if others else []
+
+
+def without_hashes(candidate: Candidate) -> list[str]:
+    """What to know of packages whose lines have no hash."""
+    _, bare = hashed(candidate)
+    return [f"Without a hash: {', '.join(bare)}; leave out --require-hashes."] if bare else []
 
 
 def local_builds(candidate: Candidate) -> list[str]:
@@ -86,27 +101,54 @@ def pyproject(advice: Advice, environment: Environment) -> str:
     )
 
 
-def renovate(environment: Environment) -> str:
+def renovate(advice: Advice, environment: Environment) -> str:
     """A rule by which Renovate proposes only versions that were tested and serve the same needs."""
     rule: dict[str, Any] = {
         "description": f"Only versions that compatmatrix tested and that serve {', '.join(environment.needs)}",
         "matchDatasources": ["pypi"],
         "matchPackageNames": [PACKAGE],
     }
-    numbers = releases(environment.admissible)
-    if environment.candidate.released:
+    numbers = releases(environment.admissible, advice.tested)
+    if environment.candidate.released and numbers:
         rule["allowedVersions"] = f"/^(?:{'|'.join(re.escape(number) for number in numbers)})$/"
     else:
-        # A commit has no place in an order of versions: no release may replace it unasked.
+        # A commit has no place in an order of versions, and a number that works only with one lock is no rule:
+        # no release may replace what is pinned unasked.
         rule["enabled"] = False
     return json.dumps({"packageRules": [rule]}, indent=2, ensure_ascii=False) + "\n"
 
 
-def releases(admissible: Sequence[Candidate]) -> list[str]:
-    """Numbers of the versions that an index has, ascending, each once."""
+def releases(admissible: Sequence[Candidate], tested: Sequence[Candidate] = ()) -> list[str]:
+    """Numbers of the versions that an index has, ascending, each once.
+
+    Two columns may hold one number with different locks: a number of which some ``tested`` column is not admissible
+    is left out, because a number alone does not say which lock it is installed with.
+    """
+    good = {each.number for each in admissible if each.released}
+    bad = {each.number for each in tested if each.released and each not in admissible}
+    return [str(number) for number in sorted(good - bad)]
+
+
+def otherwise(advice: Advice, environment: Environment) -> list[Candidate]:
+    """What is pinned, with another lock with which it does not serve these needs."""
+    pinned = environment.candidate
     return [
-        str(number) for number in sorted({Version(each.column.transformers) for each in admissible if each.released})
+        each
+        for each in advice.tested
+        if each.released and pinned.released and each.number == pinned.number and each not in environment.admissible
     ]
+
+
+def hashed(candidate: Candidate) -> tuple[int, list[str]]:
+    """How many packages of the lock have hashes, and the names of those that have none (from git, as a rule)."""
+    count, bare = 0, []
+    for entry in re.split(r"\n(?=[^\s#])", candidate.column.lock):
+        name = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", entry)
+        if name and "--hash=" in entry:
+            count += 1
+        elif name:
+            bare.append(name[0])
+    return count, bare
 
 
 def one_of(numbers: Sequence[str]) -> str:
@@ -118,9 +160,9 @@ def span(tested: Sequence[Candidate], admissible: Sequence[Candidate]) -> tuple[
     """The admissible versions as a range, and the untested gaps that it takes in: pairs of versions between which
     nothing was tested. Empty where there are fewer than two.
 
-    Every tested version in between that is not admissible is excluded by ``!=``.
+    Every tested version in between that is not admissible, or not with every lock, is excluded by ``!=``.
     """
-    good = [Version(number) for number in releases(admissible)]
+    good = [Version(number) for number in releases(admissible, tested)]
     if len(good) < 2:
         return "", []
     within = [Version(number) for number in releases(tested) if good[0] <= Version(number) <= good[-1]]

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from compatmatrix.pins import files
 from compatmatrix.pins.advice import Advice, Environment, Rejected, Unserved
+from compatmatrix.pins.candidates import STALE
 from compatmatrix.pins.evidence import Evidence, Standing, Told
 from compatmatrix.text import one_line
 
@@ -18,6 +19,9 @@ _NAMED = 6
 def sentence(advice: Advice) -> str:
     """The answer in one sentence."""
     needs = _all_needs(len(advice.needs))
+    if not advice.tested:
+        stale = bool(advice.no_evidence) and all(each.why.startswith(STALE) for each in advice.no_evidence)
+        return f"{'Every column of the run is stale' if stale else 'The run measured no version'}: nothing is known."
     if advice.unserved:
         names = ", ".join(each.need.glob for each in advice.unserved)
         rest = ""
@@ -28,7 +32,8 @@ def sentence(advice: Advice) -> str:
     if len(advice.environments) > 1:
         pins = ", ".join(each.candidate.requirement for each in advice.environments)
         return f"No single version serves {needs}: it takes {len(advice.environments)} environments, {pins}."
-    candidate = advice.environments[0].candidate
+    environment = advice.environments[0]
+    candidate = environment.candidate
     if len(advice.admissible) == 1:
         how = f"the only tested version that serves {needs}"
     else:
@@ -37,7 +42,8 @@ def sentence(advice: Advice) -> str:
     accepted = f", with {_count(risks, 'accepted risk')}" if risks else ""
     skipped = len(advice.environments[0].skipped)
     untested = f"; {_count(skipped, 'cell')} could not be tested" if skipped else ""
-    return f"Pin {candidate.requirement}: {how}{accepted}{untested}."
+    lock = "; only with this lock" if files.otherwise(advice, environment) else ""
+    return f"Pin {candidate.requirement}: {how}{accepted}{untested}{lock}."
 
 
 def text(advice: Advice, titles: Mapping[str, str] | None = None) -> str:
@@ -49,10 +55,12 @@ def _lines(advice: Advice, titles: Mapping[str, str]) -> Iterator[str]:
     run = advice.run
     yield sentence(advice)
     yield f"Run {run.id}, finished {_day(run.finished)}. Only what was tested counts as evidence."
+    if not advice.tested:
+        yield "  next: nox -s matrix"
     for environment in advice.environments:
         yield ""
         yield from _environment(advice, environment, titles)
-    for unserved in advice.unserved:
+    for unserved in advice.unserved if advice.tested else ():
         yield ""
         yield from _unserved(unserved)
     of_all = " as the one version for all needs" if len(advice.needs) > 1 else ""
@@ -90,7 +98,8 @@ def _environment(advice: Advice, environment: Environment, titles: Mapping[str, 
         named = ", ".join(told.cell for told in environment.skipped[:2])
         more = f" and {len(environment.skipped) - 2} more" if len(environment.skipped) > 2 else ""
         yield f"  untested  {_count(len(environment.skipped), 'cell')} skipped ({', '.join(reasons)}): {named}{more}"
-    numbers = files.releases(environment.admissible)
+    yield from (f"  {line}" for line in files.only_this_lock(advice, environment))
+    numbers = files.releases(environment.admissible, advice.tested)
     if numbers:
         yield f"  tested and admissible  {files.one_of(numbers)}"
     span, within = files.span(advice.tested, environment.admissible)
@@ -98,8 +107,8 @@ def _environment(advice: Advice, environment: Environment, titles: Mapping[str, 
         untested = ", ".join(f"{below} < version < {above}" for below, above in within)
         yield f"  as a range  {span}  takes in what was not tested: {untested}"
     yield f'  pyproject.toml  dependencies = ["{candidate.requirement}"]'
-    yield f"  constraints.txt  {_count(len(column.packages), 'package')} with hashes, as tested"
-    for line in files.local_builds(candidate):
+    yield f"  constraints.txt  {_count(files.hashed(candidate)[0], 'package')} with hashes, as tested"
+    for line in [*files.without_hashes(candidate), *files.local_builds(candidate)]:
         yield f"    {line}"
 
 

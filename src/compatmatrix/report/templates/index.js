@@ -36,10 +36,11 @@
     grid.ranges = page.get("ranges") ? page.get("ranges") === "on" : grid.dense;
     const since = form.elements.since ? form.elements.since.selectedIndex : 0;
     const all = !versions.length, byCell = outcomes.length + news.length + differs.length + (since > 0) > 0;
+    const runOf = (td) => td.dataset.s ?? td.parentNode.dataset.s;
     const seen = (run) => all || grid.visible.slice(run.from, run.from + run.count).includes(true);
     const fits = (run) => (!outcomes.length || outcomes.some((one) => run.set.has(one))) && (!news.length || news.some((one) => run.set.has(one)))
       && (!differs.length || (differs.includes("clearly") && run.set.has("d")) || (differs.includes("slightly") && run.minor.length > 0))
-      && (since < 1 || (run.td.dataset.s !== undefined && run.td.dataset.s < since)) && seen(run);
+      && (since < 1 || (runOf(run.td) !== undefined && runOf(run.td) < since)) && seen(run);
     let count = 0, head = null, any = false;
     const finish = () => { if (head) head.body.hidden = !any; };
     for (const entry of entries) {

@@ -112,17 +112,20 @@
     const count = advice.needs.length, all = count === 1 ? "the need" : count === 2 ? "both needs" : `all ${count} needs`;
     const pins = advice.environments.map((one) => one.version.requirement);
     if (advice.tooMany) return "There are too many versions and needs to find the smallest set here; the command finds it.";
+    if (!versions.length) return "The run measured no version: nothing is known.";
     if (advice.unserved.length) return `No tested version serves ${advice.unserved.map((one) => one.need).join(", ")}${pins.length ? `; for the rest of the needs pin ${pins.join(" and ")}` : ""}.`;
     if (pins.length > 1) return `No single version serves ${all}: it takes ${pins.length} environments, ${pins.join(", ")}.`;
     const sum = (name) => advice.environments[0].evidence.reduce((all, one) => all + one[name], 0), risks = sum("risk"), skipped = sum("skipped");
     const how = advice.admissible.length === 1 ? `the only tested version that serves ${all}` : `the ${advice.prefer} of ${advice.admissible.length} tested versions that serve ${all}`;
-    return `Pin ${pins[0]}: ${how}${risks ? `, with ${plural(risks, "accepted risk")}` : ""}${skipped ? `; ${plural(skipped, "cell")} could not be tested` : ""}.`;
+    return `Pin ${pins[0]}: ${how}${risks ? `, with ${plural(risks, "accepted risk")}` : ""}${skipped ? `; ${plural(skipped, "cell")} could not be tested` : ""}${otherwise(advice.environments[0]).length ? "; only with this lock" : ""}.`;
   };
   const counted = (one) => {
     const told = [[one.works, "passed"], [one.risk, "accepted"], [one.against, "against it"], [one.open, "without an answer"], [one.skipped, "skipped"]].filter(([number]) => number);
     return `${plural(one.cells, "cell")}: ${told.map(([number, word]) => `${number} ${word}`).join(", ")}`;
   };
-  const releases = (list) => data.numbers.filter((number) => list.some((one) => one.number === number));
+  // Two columns may hold one number with different locks: it counts only where all of them are in the list.
+  const releases = (list) => data.numbers.filter((number) => versions.every((one) => one.number !== number || list.includes(one)));
+  const otherwise = (one) => versions.filter((each) => each.number && each.number === one.version.number && !one.admissible.includes(each));
   const between = (list) => list.slice(1).map((above, i) => `${list[i]} < version < ${above}`);
   const span = (list) => {
     const good = releases(list);
@@ -133,7 +136,8 @@
   };
   const renovate = (one) => {
     const rule = { description: `Only versions that compatmatrix tested and that serve ${one.evidence.map((each) => each.need).join(", ")}`, matchDatasources: ["pypi"], matchPackageNames: ["transformers"] };
-    if (one.version.number) rule.allowedVersions = `/^(?:${releases(one.admissible).map((number) => number.replace(/[.+!-]/g, "\\$&")).join("|")})$/`;
+    const numbers = releases(one.admissible);
+    if (one.version.number && numbers.length) rule.allowedVersions = `/^(?:${numbers.map((number) => number.replace(/[.+!-]/g, "\\$&")).join("|")})$/`;
     else rule.enabled = false;
     return JSON.stringify({ packageRules: [rule] }, null, 2);
   };
@@ -153,6 +157,8 @@
     const lines = one.evidence.map((each) => item("serves ", code(each.need), `, ${counted(each)}`));
     if (version.note) lines.push(item(version.note));
     if (skipped) lines.push(item(`${plural(skipped, "cell")} could not be tested on the machine of this run (skipped): untested, neither for nor against it`));
+    const others = otherwise(one).map((each) => each.column);
+    if (others.length) lines.push(item(`Only with this lock: with the lock of column ${others.join(", ")} it does not serve this.`));
     if (numbers.length > 1) lines.push(item("tested and admissible: ", code(`transformers in {${numbers.join(", ")}}`)));
     if (range) lines.push(item("as a range ", code(range.text), " takes in what was not tested: ", range.gaps.join(", ")));
     if (version.lock) lines.push(item(make("a", { href: version.lock }, "constraints with hashes"), ": the lock that was tested"));

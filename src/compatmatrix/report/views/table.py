@@ -49,6 +49,12 @@ class RowView:
     virtual: str
     cells: tuple[CellView, ...]
 
+    @property
+    def since(self) -> int | None:
+        """The run since which all of its cells are as they are, where it is the same one: told once, for the row."""
+        runs = {cell.since for cell in self.cells}
+        return runs.pop() if len(runs) == 1 else None
+
 
 @dataclass(frozen=True)
 class Sum:
