@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from compatmatrix.execute import Limits, Probe
-from compatmatrix.execute.processes import _is_marked
+from compatmatrix.execute.processes import _is_marked, descendants
 from tests.fixtures.environments import FAILING, PROBE
 from tests.fixtures.scenarios_failing.ends.resources import KINDS
 
@@ -151,3 +151,11 @@ def test_a_stopped_zygote_is_killed_within_a_second(python: Path, tmp_path: Path
 def started_with(name: str, value: str) -> list[int]:
     """The processes that were started with this variable."""
     return [process.pid for process in psutil.process_iter() if _is_marked(process, name, value)]
+
+
+def test_a_process_that_ends_while_it_is_looked_at_has_no_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    def vanished(path: Path, _: str) -> list[Path]:
+        raise FileNotFoundError(2, "No such file or directory", str(path))
+
+    monkeypatch.setattr(Path, "glob", vanished)
+    assert list(descendants(os.getpid())) == []

@@ -41,9 +41,10 @@ def _children(pid: int) -> list[int]:
             return [child.pid for child in psutil.Process(pid).children()]
         return []
     found: list[int] = []
-    for path in tasks.glob("*/children"):
-        with suppress(OSError):
-            found.extend(int(word) for word in path.read_text().split())
+    with suppress(OSError):  # the process ended after the look, and its directory with it
+        for path in tasks.glob("*/children"):
+            with suppress(OSError):
+                found.extend(int(word) for word in path.read_text().split())
     return found
 
 
