@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from packaging.version import InvalidVersion
 from packaging.version import Version as Number
 
 from compatmatrix import bisect, pipeline, releases
@@ -19,6 +18,7 @@ from compatmatrix.flips import Seen
 from compatmatrix.matrix import GitSource
 from compatmatrix.pipeline import Job
 from compatmatrix.releases import Release
+from compatmatrix.results import Outcome
 from compatmatrix.sources import PACKAGE
 from compatmatrix.store import Store
 
@@ -60,7 +60,9 @@ def run(job: Job, question: Question, environ: Mapping[str, str], echo: Echo) ->
     """Answer the question, in lines."""
     with Store(job.settings.store) as store:
         measure = Measure(job.plan, job.settings, store, lambda line: echo(f"  {line}"))
-        listed = _public(releases.find(question.over, "", environ=environ, prereleases=_is_prerelease(question)))
+        listed = releases.public(
+            releases.find(question.over, "", environ=environ, prereleases=_is_prerelease(question))
+        )
         candidates = _candidates(job, question, listed, environ)
         echo(f"{measure.cell} over {question.over}, {len(listed)} releases in the index")
         good, bad = _ends(question, listed, candidates, measure, echo)
@@ -69,18 +71,8 @@ def run(job: Job, question: Question, environ: Mapping[str, str], echo: Echo) ->
             echo(line)
         _other_places(candidates, good, bad, found, measure, judge, echo)
         if question.git and question.over == PACKAGE:
-            _commits(job, question, candidates, found, measure, echo)
+            _commits(job, question, candidates, found, measure, judge, echo)
         echo("see it: " + _command(measure.cell, question, listed[found.good], listed[found.bad]))
-
-
-def _public(listed: Sequence[Release]) -> list[Release]:
-    """Without builds such as ``2.13.0+cpu`` where ``2.13.0`` is there too: a requirement of one takes the other."""
-    names = {release.version for release in listed}
-    return [
-        release
-        for release in listed
-        if not Number(release.version).local or Number(release.version).public not in names
-    ]
 
 
 def _is_prerelease(question: Question) -> bool:
@@ -88,10 +80,7 @@ def _is_prerelease(question: Question) -> bool:
 
 
 def _number(text: str) -> str:
-    try:
-        return str(Number(text)) if text else ""
-    except InvalidVersion as error:
-        raise SelectionError(f"{text!r} is not a release number", hint="write one such as '4.46.3'") from error
+    return releases.number(text) if text else ""
 
 
 def _candidates(job: Job, question: Question, listed: Sequence[Release], environ: Mapping[str, str]) -> list[Candidate]:
@@ -99,8 +88,7 @@ def _candidates(job: Job, question: Question, listed: Sequence[Release], environ
         return [of_release(job.plan.matrix, release) for release in listed]
     if not question.at:
         raise SelectionError(f"over {question.over}: beside which transformers?", hint="name a release by --at")
-    (fixed,) = releases.find(PACKAGE, f"=={_number(question.at)}", environ=environ, prereleases=True)
-    base = of_release(job.plan.matrix, fixed)
+    base = of_release(job.plan.matrix, releases.one(PACKAGE, question.at, environ=environ))
     return [with_companions(base, {question.over: release.version}, "bisected") for release in listed]
 
 
@@ -119,11 +107,12 @@ def _ends(
 
     def ask(index: int) -> Verdict:
         seen = measure(candidates[index])
-        return Verdict.SKIP if not seen.outcome.answered else Verdict.BAD if seen.outcome.red else Verdict.GOOD
+        # What a release does not support was never well in it.
+        return Verdict.GOOD if seen.outcome is Outcome.PASS else Verdict.BAD if seen.outcome.red else Verdict.SKIP
 
     good = bisect.back(bad, ask)
     if good is None:
-        raise SelectionError(f"no release back to {listed[0].version} was good", hint="name one by --good")
+        raise SelectionError(f"no release back to {listed[0].version} passes", hint="name one by --good")
     return good, bad
 
 
@@ -201,9 +190,18 @@ def _other_places(
 
 
 def _commits(
-    job: Job, question: Question, candidates: Sequence[Candidate], found: Found, measure: Measure, echo: Echo
+    job: Job,
+    question: Question,
+    candidates: Sequence[Candidate],
+    found: Found,
+    measure: Measure,
+    judge: Judge,
+    echo: Echo,
 ) -> None:
-    """Go on between the commits of the two releases; where that cannot be, say why, and leave it at the release."""
+    """Go on between the commits of the two releases; where that cannot be, say why, and leave it at the release.
+
+    The judge is that of the releases, and so are the ends: another change than theirs is not what was asked for.
+    """
     clone = Clone(question.git, job.settings.state, job.settings.environ)
     old, new = (candidates[index].name for index in sorted((found.good, found.bad)))
     try:
@@ -215,11 +213,15 @@ def _commits(
     echo(f"commits between v{old} and v{new}: {len(line.commits) - 1}")
     commits = [of_commit(job.plan.matrix, question.git, commit) for commit in line.commits]
     ends = (0, len(commits) - 1) if found.good < found.bad else (len(commits) - 1, 0)
-    try:
-        inner, judge = _search(commits, *ends, measure)
-    except SelectionError as error:
-        echo(f"commits: {error.message}; the change is not on the way from one to the other")
-        return
+    for index, place in zip(ends, (found.good, found.bad), strict=True):
+        seen, released = measure(commits[index]), measure(candidates[place])
+        if seen.outcome is not released.outcome or judge(seen) is not judge(released):
+            echo(
+                f"commits: {commits[index].name} does otherwise than {candidates[place].name} ({_short(seen)}, not "
+                f"{_short(released)}); the change is not on the way from one to the other"
+            )
+            return
+    inner = bisect.search(*ends, lambda index: judge(measure(commits[index])))
     for told in _told(commits, inner, measure):
         echo(told)
     _other_places(commits, *ends, inner, measure, judge, echo)

@@ -12,7 +12,7 @@ from compatmatrix.errors import SelectionError
 from compatmatrix.flips import Seen
 from compatmatrix.matrix import Companion
 from compatmatrix.pipeline import Job
-from compatmatrix.results import Column
+from compatmatrix.results import Column, Outcome
 from compatmatrix.sources import PACKAGE
 from compatmatrix.store import Store
 
@@ -39,7 +39,7 @@ def run(job: Job, number: str, packages: Sequence[str], environ: Mapping[str, st
 
     Raises :class:`SelectionError` where the cell is not red, or a package is not beside that release.
     """
-    release = releases.find(PACKAGE, f"=={number}", environ=environ, prereleases=True)[-1]
+    release = releases.one(PACKAGE, number, environ=environ)
     base = of_release(job.plan.matrix, release)
     with Store(job.settings.store) as store:
         measure = _measure(job, store, {})
@@ -110,7 +110,7 @@ def _line(tried: Tried, before: str) -> str:
 
 
 def _verdict(found: Sequence[Tried], installed: Mapping[str, str]) -> str:
-    well = [each for each in found if each.seen.outcome.answered and not each.seen.outcome.red]
+    well = [each for each in found if each.seen.outcome is Outcome.PASS]
     if well:
         told = ", ".join(f"{each.package} {each.version} instead of {installed[each.package]}" for each in well)
         return f"well with {told}: not transformers alone"

@@ -25,8 +25,8 @@ def judge(
     ``was_better`` says so) or new (it was never seen better). A known issue explains an outcome, not everything
     that may happen beside it: a known red cell that ended in another way than the last time, for another cause
     or with another fingerprint, has changed, and keeps its issue. Where the scenario was ``rewritten`` since, only
-    outcomes can be compared: another fingerprint is then the scenario's doing. Only a pass is a fix. Infrastructure and missing
-    hardware are never a version's news, neither now nor as what came before.
+    outcomes can be compared: another fingerprint is then the scenario's doing. Only a pass is a fix. Infrastructure
+    and missing hardware are never a version's news, neither now nor as what came before.
     """
     if before is not None and not before.outcome.answered:
         before = None

@@ -159,7 +159,7 @@ def judge_hash() -> str:
 
 
 def capabilities() -> str:
-    """What this machine has that cells may need (cards, a compiler, the virtual devices' source), as a hash for keys."""
+    """What this machine has that cells may need (cards, compiler, the virtual devices' source), as a hash for keys."""
     sources = sorted(path for path in VIRTUALCUDA.rglob("*") if path.suffix in (".py", ".cpp", ".h"))
     sha = hashlib.sha256(b"".join(path.read_bytes() for path in sources))
     cards = sorted(path.name for path in Path("/dev").glob("nvidia[0-9]*"))

@@ -8,9 +8,10 @@ local indexes, and directories of files, with pip's names for all of them.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, cast
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from unearth.fetchers import Fetcher
 
 PYPI = "https://pypi.org/simple"
+# What it would log is told by an exception here, or is no trouble: an index that lacks a package.
+logging.getLogger("unearth").addHandler(logging.NullHandler())
 #: An index answers 404 for what it does not have; these say that it did not tell.
 _REFUSALS = (401, 403, 407, 408, 429)
 
@@ -68,13 +71,40 @@ def find(package: str, specifier: str, *, environ: Mapping[str, str], prerelease
         for number in sorted(by_number)
         if wanted.contains(number, prereleases=True) and (prereleases or not number.is_prerelease)
     ]
-    if not chosen:
-        newest = f"the newest is {max(by_number)}" if by_number else "it has none at all"
+    if not by_number:
         raise SelectionError(
-            f"the index has no release of {package} in {specifier!r}; {newest}",
+            f"the index has no package {package}",
+            hint="look at the name, and at the indexes pip or uv is configured with",
+        )
+    if not chosen:
+        raise SelectionError(
+            f"the index has no release of {package} in {specifier!r}; the newest is {max(by_number)}",
             hint="widen the range, or look at the indexes that pip or uv is configured with",
         )
     return tuple(chosen)
+
+
+def one(package: str, wanted: str, *, environ: Mapping[str, str]) -> Release:
+    """The release of that number; raises as :func:`number` and :func:`find` do."""
+    return public(find(package, f"=={number(wanted)}", environ=environ, prereleases=True))[-1]
+
+
+def number(text: str) -> str:
+    """A release number as indexes spell it; raises :class:`SelectionError` for what is none."""
+    try:
+        return str(Number(text))
+    except InvalidVersion as error:
+        raise SelectionError(f"{text!r} is not a release number", hint="write one such as '4.46.3'") from error
+
+
+def public(listed: Sequence[Release]) -> list[Release]:
+    """Without builds such as ``2.13.0+cpu`` where ``2.13.0`` is there too: a requirement of one takes the other."""
+    names = {release.version for release in listed}
+    return [
+        release
+        for release in listed
+        if not Number(release.version).local or Number(release.version).public not in names
+    ]
 
 
 def _release(number: Number, files: list[Package]) -> Release:

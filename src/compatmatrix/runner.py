@@ -185,7 +185,8 @@ def _devices(need: str) -> int:
 
 
 def _keep(plan: Plan, column: Column, cell: PlannedCell, result: CellResult, store: Store) -> None:
-    measured_at = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    # With microseconds: who repeats a cell tells the new row from the old one by it.
+    measured_at = datetime.datetime.now(datetime.timezone.utc)
     key = plan.key(column, cell)
     store.put(result.model_copy(update={"key": key, "measured_at": measured_at}))
 

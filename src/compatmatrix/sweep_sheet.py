@@ -42,7 +42,11 @@ def missing(plan: Plan, store: Store) -> dict[str, int]:
 
     A complete column is not resolved again, as the matrix does: another numpy would measure every release anew.
     """
-    columns = assemble.current(plan, store.columns())
+    # What another machine measured, and was merged, is not what this one would.
+    columns = {
+        id: column.model_copy(update={"machine": plan.machine})
+        for id, column in assemble.current(plan, store.columns()).items()
+    }
     keys = assemble.keys(plan, columns)
     known = store.known(keys.values())
     wanted = {version.id: 0 for version in plan.versions}

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from compatmatrix import flips, loading, pipeline, releases, sweep_sheet
 from compatmatrix.errors import Exit, InfrastructureError, StorageError
 from compatmatrix.flips import Belief, Change, Flip, Sheet
@@ -20,6 +22,7 @@ from compatmatrix.store import Store
 from compatmatrix.sweep import Echo, Sweep, Work
 
 REPETITIONS = 3
+_REPEATS = TypeAdapter(dict[str, list[str]])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +89,9 @@ def all_flips(series: Series, sheet: Sheet) -> tuple[Flip, ...]:
 def confirm(series: Series, sheet: Sheet, work: Work, echo: Echo) -> tuple[Flip, ...]:
     """Run both sides of every flip that was seen once three times more, and keep what came out.
 
-    The repetitions are fresh, each in a process of its own. Raises :class:`InfrastructureError` where a release
-    resolves to other packages than when it was swept: what is measured then confirms nothing.
+    The repetitions are fresh, each in a process of its own; what the sheet saw counts beside them, because a fresh
+    row replaces it in the store. Raises :class:`InfrastructureError` where a release resolves to other packages than
+    when it was swept, or a process did not end well: what is measured then confirms nothing.
     """
     job = series.job
     sides: dict[str, set[str]] = {}
@@ -99,13 +103,17 @@ def confirm(series: Series, sheet: Sheet, work: Work, echo: Echo) -> tuple[Flip,
         return all_flips(series, sheet)
     cells = sum(map(len, sides.values()))
     echo(f"repeating {cells} cells in {len(sides)} columns, {REPETITIONS} times")
-    marks: dict[str, list[str]] = {}
+    rows = {
+        version: {cell: row[index] for cell, row in sheet.cells.items()} for index, version in enumerate(sheet.versions)
+    }
+    marks = {rows[version][cell].key: [rows[version][cell].mark] for version, some in sides.items() for cell in some}
     again = Work(**{**vars(work), "arguments": (*work.arguments, "--fresh")})
     runner = Sweep(job.plan, job.settings, again, echo)
     with Store(job.settings.store) as store:
         before = store.columns()
         for _ in range(REPETITIONS):
-            runner.run({version: sorted(some) for version, some in sides.items()})
+            old = {version: sweep_sheet.cells_of(job.plan, before[version], store) for version in sides}
+            ended = runner.run({version: sorted(some) for version, some in sides.items()})
             after = store.columns()
             moved = [version for version in sides if after[version].lock_hash != before[version].lock_hash]
             for version in moved:
@@ -119,11 +127,24 @@ def confirm(series: Series, sheet: Sheet, work: Work, echo: Echo) -> tuple[Flip,
                 )
             for version, some in sides.items():
                 found = sweep_sheet.cells_of(job.plan, after[version], store)
-                for cell in some & found.keys():
-                    marks.setdefault(found[cell].key, []).append(found[cell].mark)
-    told = _repeats(series.repeats_file) | {key: seen for key, seen in marks.items() if len(seen) == REPETITIONS}
-    _write(series.repeats_file, json.dumps(told, indent=0, sort_keys=True) + "\n")
+                for cell in some & found.keys() & old[version].keys():
+                    new = found[cell]
+                    if new.key in marks and new.measured_at != old[version][cell].measured_at:
+                        marks[new.key].append(new.mark)
+            # After each repetition: it has replaced what was seen, which the next one may not live to tell.
+            told = _repeats(series.repeats_file) | {key: seen for key, seen in marks.items() if _says(seen)}
+            _write(series.repeats_file, json.dumps(told, indent=0, sort_keys=True) + "\n")
+            unwell = [f"{version} ended with {status.name.lower()}" for version, status in ended.items() if status]
+            if unwell:
+                raise InfrastructureError(
+                    f"not every cell was repeated: {', '.join(unwell)}", hint="confirm again when that is well"
+                )
     return all_flips(series, sheet)
+
+
+def _says(marks: Sequence[str]) -> bool:
+    """Whether the mark of a sheet and those of its repetitions tell anything: two that differ do, or all of them."""
+    return len(set(marks)) > 1 or len(marks) == REPETITIONS + 1
 
 
 def flip_lines(sheet: Sheet, found: Iterable[Flip]) -> list[str]:
@@ -151,13 +172,17 @@ def atlas(series: Series, sheet: Sheet, output: Path | None, *, now: datetime.da
     return atlas_page.write(sheet, found, output or series.job.settings.state / "atlas", now=now)
 
 
-def _repeats(file: Path) -> dict[str, Sequence[str]]:
+def _repeats(file: Path) -> dict[str, list[str]]:
+    hint = "move the file away; flips are then unconfirmed again"
     try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
+        found = _REPEATS.validate_json(file.read_bytes(), strict=True)
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError) as error:
-        raise StorageError(f"{file}: {error}", hint="move the file away; flips are then unconfirmed again") from error
+    except ValidationError as error:
+        raise StorageError(f"{file}: it is not a map of keys to lists of marks", hint=hint) from error
+    except OSError as error:
+        raise StorageError(f"{file}: {error}", hint=hint) from error
+    return {key: marks for key, marks in found.items() if _says(marks)}
 
 
 def _write(file: Path, text: str) -> None:

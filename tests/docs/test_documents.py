@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from compatmatrix import loading
 from compatmatrix.cli import cli
+from compatmatrix.ledger import matches
 from compatmatrix.report import context, markdown
 from compatmatrix.results import Outcome, Run
 
 ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", ROOT / "README.zh-CN.md", *(ROOT / "docs").glob("*.md")]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -63,3 +66,19 @@ def test_every_dependency_is_explained() -> None:
 def test_no_path_of_a_machine_is_published(published: Run) -> None:
     text = published.to_json()
     assert not re.search(r"(?<![\w.~-])/(?:home|root|Users|work|tmp|opt)/", text)
+
+
+CELL = re.compile(r"(?<![\w/.-])[a-z0-9-]+/[a-z0-9-]+\[[^\]\s]*\]")
+
+
+def test_every_cell_that_is_named_is_a_real_one() -> None:
+    discovered, _ = loading.discover([ROOT / "scenarios"])
+    cells = [cell for scenario in discovered for cell in scenario.cells]
+    # What a command printed of the published run names the cells of that run: tests of its own compare these.
+    printed = re.compile(r"^```text$.*?^```$", re.MULTILINE | re.DOTALL)
+    texts = {path.name: printed.sub("", path.read_text(encoding="utf-8")) for path in DOCUMENTS}
+    texts |= {name: command.help or "" for name, command in cli.commands.items()}
+    named = {(name, cell) for name, text in texts.items() for cell in CELL.findall(text) if "…" not in cell}
+    assert {"llama/auto-model[tied,disk]"} <= {cell for _, cell in named}
+    lost = [(name, cell) for name, cell in sorted(named) if not any(matches(real, cell) for real in cells)]
+    assert not lost

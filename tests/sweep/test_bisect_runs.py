@@ -102,9 +102,18 @@ def test_over_a_companion_at_a_fixed_transformers(project: Project, index: Path,
     assert "--over accelerate --at 1.4.0 --good 1.1.0 --bad 1.2.0 --fresh" in output
 
 
+#: One project for all of them: an environment is made once.
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, index: Path) -> Project:
+    found = Project(tmp_path_factory.mktemp("shared"), index)
+    found.write_matrix([{"id": "1.0.0", "sources": [{"pypi": "1.0.0"}]}])
+    return found
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
+        (("--over", "nosuch", "--at", "1.0.0", "--bad", "1.0.1"), "the index has no package nosuch"),
         (("--good", "1.0.0", "--bad", "1.0.7"), "both ends do the same"),
         (("--good", "1.0.1", "--bad", "1.0.0"), "exchange --good and --bad"),
         (("--good", "1.1.2", "--bad", "1.0.1"), "the good end gives no answer: env-fail: conflict"),
@@ -114,8 +123,11 @@ def test_over_a_companion_at_a_fixed_transformers(project: Project, index: Path,
         (("--bad", "1.0.0"), "1.0.0 is pass, not red"),
     ],
 )
-def test_what_cannot_be_bisected_is_told(project: Project, options: tuple[str, ...], told: str) -> None:
-    assert told in bisect(project, *options, "--no-commits", status=Exit.INPUT)
+def test_what_cannot_be_bisected_is_told(shared: Project, options: tuple[str, ...], told: str) -> None:
+    output = bisect(shared, *options, "--no-commits", status=Exit.INPUT)
+    assert told in output
+    assert "unearth" not in output
+    assert "Skipping" not in output
 
 
 def test_one_cell_is_needed(project: Project) -> None:

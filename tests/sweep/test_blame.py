@@ -119,5 +119,7 @@ def test_transformers_itself(project: Project) -> None:
 def test_what_cannot_be_blamed_is_told(project: Project) -> None:
     output = blame(project, "--version", "1.0.0", status=Exit.INPUT)
     assert "there is nothing to blame" in output
+    for number in (">=1", ""):
+        assert f"{number!r} is not a release number" in blame(project, "--version", number, status=Exit.INPUT)
     output = blame(project, "--version", "1.0.2", "--package", "absent", status=Exit.INPUT)
     assert "there are: accelerate, torch" in output
