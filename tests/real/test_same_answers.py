@@ -42,7 +42,7 @@ def test_a_cell_alone_gives_the_same_answer(column: Column, tmp_path: Path) -> N
 
 
 def test_a_fresh_process_gives_the_same_answers_as_a_forked_child(column: Column, tmp_path: Path) -> None:
-    """The last variant of every scenario, and one in thirty of all; with ``COMPATMATRIX_SPAWNED=all``, every cell."""
+    """The last variant of every scenario, and one in 120 of all; with ``COMPATMATRIX_SPAWNED=all``, every cell."""
     last = [scenario.cells[-1] for scenario in column.run.scenarios]
     some = [*last, *(cell for cell in real.chosen(column.ids, 120) if cell not in last)]
     cells = column.ids if SPAWNED == "all" else some
