@@ -1,5 +1,7 @@
 """Llama through ``AutoModel`` and ``AutoModelForCausalLM`` with a device map (transformers#36579)."""
 
+from typing import Dict, Optional
+
 from compatprobe import Cell, scenario
 from scenarios.common import cards
 
@@ -8,6 +10,16 @@ _OFFLOADED = ("disk", "disk-embedding", "disk-all", "cpu+disk")
 #: Virtual ones; llama/cards has all such plans.
 _CARDS = ("2-cards-auto", "2-cards-balanced", "2-cards", "2-cards+cpu", "2-cards+disk")
 _FEW = ("2-cards-auto", "2-cards+cpu", "plain", "auto", "disk", "disk-embedding", "cpu+disk")
+
+
+def _sizes(style: str, plan: str) -> Optional[Dict[str, int]]:
+    """Few positions over cards: old versions keep tables of them in every layer, which would not fit the budgets.
+
+    Versions that know the scaling of Llama 3.1 have no such tables, and its positions belong to the scaling.
+    """
+    from scenarios.llama import _try
+
+    return _try.DEEP if plan in _CARDS and style != "llama3-rope" else None
 
 
 @scenario(
@@ -25,7 +37,7 @@ def auto_model(cell: Cell, style: str, plan: str) -> None:
     from scenarios.common import plans
     from scenarios.llama import _try
 
-    made = _try.checkpoint(cell.directory / "checkpoint", style)
+    made = _try.checkpoint(cell.directory / "checkpoint", style, sizes=_sizes(style, plan))
     _try.known(cell, made, style)
     auto = cell.api("AutoModel")
     arguments = plans.plan(plan, cell.directory, made.tensors, head=False)
@@ -51,7 +63,7 @@ def causal_lm(cell: Cell, style: str, plan: str) -> None:
     from scenarios.common import plans
     from scenarios.llama import _try
 
-    made = _try.checkpoint(cell.directory / "checkpoint", style)
+    made = _try.checkpoint(cell.directory / "checkpoint", style, sizes=_sizes(style, plan))
     _try.known(cell, made, style)
     auto = cell.api("AutoModelForCausalLM")
     arguments = plans.plan(plan, cell.directory, made.tensors)

@@ -18,9 +18,14 @@ PROMPTS = torch.tensor(
 )
 
 
-def checkpoint(cell: "Cell", style: str) -> Checkpoint:
-    """A float32 Llama, tied or not."""
-    return models.llama(cell.directory / "checkpoint", tied=style == "tied")
+def checkpoint(cell: "Cell", style: str, plan: str = "") -> Checkpoint:
+    """A float32 Llama, tied or not.
+
+    Few positions where it is to lie on cards: old versions keep tables of them in every layer, which would not fit
+    the budgets.
+    """
+    sizes = {"max_position_embeddings": 64} if "cards" in plan else None
+    return models.llama(cell.directory / "checkpoint", tied=style == "tied", sizes=sizes)
 
 
 def build(cell: "Cell", made: Checkpoint, context: str) -> Any:

@@ -46,7 +46,7 @@ def load_checkpoint_and_dispatch(cell: Cell, context: str, style: str, plan: str
     from scenarios.common import plans
     from scenarios.meta_init import _meta
 
-    made = _meta.checkpoint(cell, style)
+    made = _meta.checkpoint(cell, style, plan)
     model = _meta.build(cell, made, context)
     model.tie_weights()
     arguments = plans.plan(plan, cell.directory, made.tensors)
@@ -99,7 +99,7 @@ def from_pretrained(cell: Cell, style: str, plan: str) -> None:
     from scenarios.common import plans
     from scenarios.meta_init import _meta
 
-    made = _meta.checkpoint(cell, style)
+    made = _meta.checkpoint(cell, style, plan)
     auto = cell.api("AutoModelForCausalLM")
     cell.step("from_pretrained")
     arguments = plans.plan(plan, cell.directory, made.tensors)

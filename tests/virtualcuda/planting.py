@@ -27,11 +27,15 @@ class Place(NamedTuple):
 
 
 class Ready(NamedTuple):
-    """A model on ``cuda:0``, the keyword arguments of its first call, and those of a second one with the cache."""
+    """A model on ``cuda:0``, the keyword arguments of its first call, and those of a second one with the cache.
+
+    ``fresh`` gives the first call what each run must have of its own: an empty cache, where the model needs one.
+    """
 
     model: Any
     inputs: dict[str, Any]
     more: Callable[[Any], dict[str, Any]] | None = None
+    fresh: Callable[[], dict[str, Any]] = dict
 
 
 class Ended(NamedTuple):
@@ -66,11 +70,15 @@ def allowed(name: str, args: Any, tensors: list[Any]) -> str | None:
         return "a copy"
     rest = tensors
     reason = None
-    if name.startswith(("aten.index.", "aten.index_put", "aten._index_put_impl_", "aten._unsafe_index")):
+    if name.startswith(("aten.index.", "aten._unsafe_index.")):
         indices = [index for index in args[1] if index is not None]
         if all(index.device.type == "cpu" for index in indices):
             reason = "an index on the CPU"
             rest = [tensor for tensor in tensors if not any(tensor is index for index in indices)]
+    if name.startswith(("aten.index_put", "aten._index_put_impl_")):
+        # make_info of TensorAdvancedIndexingUtils.h moves the indices of any device, _index_put_impl_ a 0-dim value.
+        value = args[2]
+        return "index_put moves it" if value.dim() == 0 or value.device == args[0].device else None
     elementwise = "masked_fill" in name or any(name.startswith(f"aten.{word}.") for word in ITERATORS)
     if elementwise and any(tensor.dim() == 0 and tensor.device.type == "cpu" for tensor in rest):
         reason = "a number on the CPU (0-dim)"
@@ -108,9 +116,17 @@ def moved_data(tensor: Any, device: str) -> Iterator[None]:
         tensor.data = before
 
 
+def is_cache(value: Any) -> bool:
+    """A key-value cache. Some versions let pytree take it apart: the nest put together again would hold a copy.
+
+    A module fills the cache that it is given, so the copy would be filled, and the caller's one lack that layer.
+    """
+    return hasattr(value, "get_seq_length")
+
+
 def moved_leaf(value: Any, number: int, device: str) -> Any:
-    """A nest of arguments with one of its tensors on another device."""
-    leaves, shape = tree_flatten(value)
+    """A nest of arguments with one of its tensors on another device; its cache stays the same object."""
+    leaves, shape = tree_flatten(value, is_leaf=is_cache)
     positions = [at for at, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
     if number < len(positions):
         leaves[positions[number]] = leaves[positions[number]].to(device)
@@ -119,7 +135,7 @@ def moved_leaf(value: Any, number: int, device: str) -> Any:
 
 def tensors_in(value: Any) -> int:
     """How many tensors a nest of arguments holds; a cache is not looked into."""
-    return sum(isinstance(leaf, torch.Tensor) for leaf in tree_flatten(value)[0])
+    return sum(isinstance(leaf, torch.Tensor) for leaf in tree_flatten(value, is_leaf=is_cache)[0])
 
 
 @contextmanager
@@ -171,7 +187,7 @@ def calls(ready: Ready) -> list[tuple[str, Any, int, int]]:
         handles.append(module.register_forward_hook(note, with_kwargs=True))
     try:
         with torch.no_grad():
-            ready.model(**ready.inputs)
+            ready.model(**ready.inputs, **ready.fresh())
     finally:
         for handle in handles:
             handle.remove()
@@ -201,7 +217,7 @@ def run(
     outputs = []
     try:
         with torch.no_grad(), watch:
-            first = ready.model(**(ready.inputs if inputs is None else inputs))
+            first = ready.model(**(ready.inputs if inputs is None else inputs), **ready.fresh())
             outputs.append(first.logits)
             if ready.more is not None:
                 outputs.append(ready.model(**ready.more(change(first.past_key_values))).logits)

@@ -69,10 +69,24 @@ def oneke(directory: Path) -> Ready:
     return text_call(on_card(of("AutoModelForCausalLM"), models.oneke(directory).path), IDS)
 
 
+def with_room(ready: Ready) -> Ready:
+    """A call whose cache has a slot for the second one, where the model makes a cache of the first call's length."""
+    import transformers
+
+    fixed: Any = getattr(transformers, "HybridCache", ())
+    with torch.no_grad():
+        if not isinstance(ready.model(**ready.inputs).past_key_values, fixed):
+            return ready
+    config = getattr(ready.model.config, "text_config", ready.model.config)
+    batch, length = ready.inputs["input_ids"].shape
+    sizes = {"max_batch_size": batch, "max_cache_len": length + 1, "device": HERE, "dtype": torch.float32}
+    return ready._replace(fresh=lambda: {"past_key_values": fixed(config, **sizes)})
+
+
 def gemma3_text(directory: Path) -> Ready:
     from scenarios.common.models_gemma3 import gemma3_text
 
-    return text_call(on_card(of("Gemma3ForCausalLM"), gemma3_text(directory, dtype="float32").path), IDS)
+    return with_room(text_call(on_card(of("Gemma3ForCausalLM"), gemma3_text(directory, dtype="float32").path), IDS))
 
 
 def gemma3_multimodal(directory: Path) -> Ready:
@@ -86,7 +100,8 @@ def gemma3_multimodal(directory: Path) -> Ready:
     ready = text_call(on_card(loader, made.path), ids, pixel_values=pixels, token_type_ids=types.to(HERE))
     text = ready.more
     assert text is not None
-    return ready._replace(more=lambda cache: {**text(cache), "token_type_ids": torch.zeros(1, 1, device=HERE).long()})
+    types = torch.zeros(1, 1, dtype=torch.long, device=HERE)
+    return with_room(ready._replace(more=lambda cache: {**text(cache), "token_type_ids": types}))
 
 
 def mini_gemini(directory: Path, size: str) -> Ready:
