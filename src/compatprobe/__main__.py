@@ -1,12 +1,12 @@
 """The probe as a program: ``ENVPYTHON -I src/compatprobe COMMAND ...``; standard library, Python 3.8.
 
-==========================  ===================================================================================
-``list ROOT... --out FILE`` describe every scenario file under the roots (no torch needed), see ``discover``
-``serve ROOT... --slot DIR`` run cells on request, one process each, see ``zygote``
-``cell REQUEST``            run one cell in this process, as ``serve --isolation spawn`` asks for it
-``facts --slot DIR``        import the libraries once and write ``ready.json``
-``run ROOT CELL``           run one cell by hand and print its record: the one-command repro
-==========================  ===================================================================================
+============================  ================================================================================
+``list ROOT... --out FILE``   describe every scenario file under the roots (no torch needed), see ``discover``
+``serve ROOT... --slot DIR``  run cells on request, one process each, see ``zygote``
+``cell REQUEST``              run one cell in this process, as ``serve --isolation spawn`` asks for it
+``facts ROOT... --slot DIR``  import the libraries once and write ``ready.json``
+``run ROOT CELL``             run one cell by hand and print its record: the one-command repro
+============================  ================================================================================
 
 The exit status is 0 for everything that was anticipated: an import that fails or a scenario that raises
 is a fact in a file, not a status.
@@ -72,8 +72,7 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--slot", required=True, metavar="DIR")
         if name == "serve":
             command.add_argument("--isolation", choices=("fork", "spawn"), default="fork")
-        if name != "facts":
-            command.add_argument("roots", nargs="+", metavar="ROOT")
+        command.add_argument("roots", nargs="+", metavar="ROOT")
     commands.choices["run"].add_argument("cell", metavar="CELL")
     commands.choices["run"].add_argument("--json", action="store_true", help="print the record itself")
     one = commands.add_parser("cell", help="run the cell of a request file")
@@ -98,7 +97,8 @@ def main(argv: Optional[List[str]] = None) -> int:
         processes.die_with(os.getppid())
         slot = settings.Slot(arguments.slot)
         os.environ.update(settings.inside(slot, arguments.threads))
-        libraries.write_facts(slot, libraries.load(arguments.threads, arguments.virtual_cuda))
+        facts = libraries.load(arguments.threads, arguments.virtual_cuda, arguments.roots)
+        libraries.write_facts(slot, facts)
     elif arguments.command == "cell":
         from compatprobe import child
 

@@ -20,7 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
         slot.prepare()
         roots = [os.path.abspath(root) for root in arguments.roots]
         os.environ.update(inside(slot, arguments.threads))
-        facts = libraries.load(arguments.threads, arguments.virtual_cuda)
+        facts = libraries.load(arguments.threads, arguments.virtual_cuda, roots)
         if facts["error"]:
             sys.stdout.write(facts["error"]["traceback"])
             return 1

@@ -12,31 +12,33 @@ import random
 import sys
 import time
 import traceback
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
-from compatprobe import processes, roots
+from compatprobe import processes, roots, warm
 from compatprobe.record import write
 from compatprobe.settings import Slot
 
 LIBRARIES = ("torch", "transformers", "accelerate")
 
-#: transformers imports these on first use; most cells need them, and they take seconds.
-WARM = ("transformers.modeling_utils", "transformers.models.auto.modeling_auto", "transformers.generation.utils")
 
-
-def load(threads: int = 1, virtual_cuda: int = 0, importing: Optional[Callable[[str], None]] = None) -> Dict[str, Any]:
+def load(
+    threads: int = 1,
+    virtual_cuda: int = 0,
+    directories: Sequence[str] = (),
+    importing: Callable[[str], None] = lambda module: None,
+) -> Dict[str, Any]:
     """Import torch, transformers and accelerate; the facts, with ``error`` where one could not be imported.
 
-    ``virtual_cuda`` devices are set up before torch is imported. ``importing`` is told each module before it
-    is imported: a process that dies there is an answer too.
+    ``virtual_cuda`` devices are set up before torch is imported. ``directories`` are the roots of scenarios, which
+    may name further modules (:mod:`compatprobe.warm`). ``importing`` is told each module before it is imported: a
+    process that dies there is an answer too.
     """
     imports: List[Dict[str, Any]] = []
     facts: Dict[str, Any] = {"schema": 1, "error": None, "imports": imports, "not_warmed": {}}
     before = [("virtualcuda", _virtual_cuda(virtual_cuda))] if virtual_cuda else []
     steps = before + [(name, _plainly(name)) for name in LIBRARIES]
     for name, step in steps:
-        if importing:
-            importing(name)
+        importing(name)
         start = time.perf_counter()
         try:
             step()
@@ -51,7 +53,9 @@ def load(threads: int = 1, virtual_cuda: int = 0, importing: Optional[Callable[[
         imports.append({"module": name, "seconds": round(time.perf_counter() - start, 3)})
     else:
         start = time.perf_counter()
-        facts["not_warmed"] = _warm(importing)
+        packages = roots.names(directories)
+        roots.serve(packages)
+        facts["not_warmed"] = warm.imports(packages, importing)
         settle(threads)  # torch imports its compiler when it is told to be deterministic
         imports.append({"module": "(first use)", "seconds": round(time.perf_counter() - start, 3)})
     facts["versions"] = versions()
@@ -91,19 +95,6 @@ def _virtual_cuda(devices: int) -> Callable[[], object]:
         importlib.import_module("virtualcuda").activate(devices=devices)
 
     return activate
-
-
-def _warm(importing: Optional[Callable[[str], None]]) -> Dict[str, str]:
-    """Import what cells will need; what fails here fails again in the cell, where it is recorded."""
-    failed = {}
-    for name in WARM:
-        if importing:
-            importing(name)
-        try:
-            importlib.import_module(name)
-        except Exception as error:
-            failed[name] = "{}: {}".format(type(error).__name__, error)
-    return failed
 
 
 def versions() -> Dict[str, str]:

@@ -81,11 +81,12 @@ class Zygote:
         self.slot.prepare()
         with die_on_hangup(self.requests):
             if self.isolation == "fork":
-                facts = libraries.load(self.options.threads, self.options.virtual_cuda, self._importing)
+                facts = libraries.load(*self.options[2:], self.options.roots, self._importing)
                 libraries.write_facts(self.slot, facts)
             else:
                 shared = ("--threads", str(self.options.threads), "--virtual-cuda", str(self.options.virtual_cuda))
-                done = subprocess.run(self._command("facts", "--slot", self.options.slot, *shared), check=False)
+                asked = self._command("facts", "--slot", self.options.slot, *shared, *self.options.roots)
+                done = subprocess.run(asked, check=False)
                 if done.returncode:
                     return self._say(event="failed", code=done.returncode)
         processes.adopt_orphans()
