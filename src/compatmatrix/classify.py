@@ -21,6 +21,7 @@ _OUT_OF_MEMORY = re.compile(
     r"DefaultCPUAllocator: (can't|not enough)|CUDA out of memory|Cannot allocate memory|std::bad_alloc"
 )
 #: A version's own words for "I do not know this": each names the class or the argument.
+_LONGEST = 20_000  # of a message: the search is not linear
 _UNKNOWN_CLASS = re.compile(r"Unrecognized configuration class .* for this kind of AutoModel", re.DOTALL)
 
 
@@ -130,7 +131,7 @@ def _says_unsupported(raised: Raised, architectures: dict[str, bool]) -> str:
         # Both must agree: its registry lacks the model type, and the error is about that very name.
         if not known and name in ("KeyError", "ValueError") and any(_names(model_type, text) for text in messages):
             return f"{name}: {raised.message}"
-    if name == "ValueError" and _UNKNOWN_CLASS.search(raised.message):
+    if name == "ValueError" and _UNKNOWN_CLASS.search(raised.message[:_LONGEST]):
         return f"{name}: {raised.message}"
     return ""
 
@@ -158,7 +159,8 @@ def _signature(outcome: Outcome, failure: Failure | None, reason: str, record: R
     if outcome in (Outcome.PASS, Outcome.SKIPPED):
         return None
     if outcome is Outcome.WRONG and record:
-        return "wrong: " + ", ".join(sorted({check.name for check in record.checks if not check.holds}))
+        names = sorted({clean(check.name, limit=120) for check in record.checks if not check.holds})
+        return clean("wrong: " + ", ".join(names), limit=4000)
     if failure is None:
         return normalised(reason)
     library = [f for f in failure.frames if not f.module.startswith(("scenarios", "compatprobe", "torch", "<"))]

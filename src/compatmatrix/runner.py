@@ -54,7 +54,7 @@ class Settings:
 class Running(Protocol):
     """The part of a probe that running a cell needs."""
 
-    def run(self, cell: str, limits: Limits) -> Ended: ...
+    def run(self, cell: str, limits: Limits, needs: Sequence[str]) -> Ended: ...
 
 
 #: What virtual devices say where the machine or the build of torch cannot have them.
@@ -201,7 +201,7 @@ def run_cell(probe: Running, version: str, cell: PlannedCell, policy: Policy) ->
     )
     attempts: list[CellResult] = []
     for _ in range(policy.retries + 1):
-        attempts.append(classify(cell.id, version, probe.run(cell.id, limits)))
+        attempts.append(classify(cell.id, version, probe.run(cell.id, limits, cell.variant.needs)))
         told = f"{attempts[-1].reason} {attempts[-1].log[-2000:]}"
         if attempts[-1].outcome.red and any(words in told for words in _NO_ROOM):
             raise StorageError(

@@ -74,7 +74,7 @@ class Scenario:
                 yield params
 
     def needs(self, params: Params) -> Tuple[str, ...]:
-        """What a variant needs of the machine, such as ``cuda`` or ``virtual-cuda:2``."""
+        """What a variant needs of the machine, such as ``cuda``, ``virtual-cuda:2`` or ``env:HF_TOKEN``."""
         needed = self._needs(**params) if callable(self._needs) else self._needs
         return tuple(needed)
 

@@ -33,10 +33,11 @@ class Options(NamedTuple):
 
 
 class Request(NamedTuple):
-    """One cell to run; ``memory`` in bytes, 0 for no limit."""
+    """One cell to run; ``memory`` in bytes, 0 for no limit; ``environ`` are the variables that it asked for."""
 
     cell: str
     memory: int = 0
+    environ: Dict[str, str] = {}
 
 
 def measure(options: Options, request: Request) -> Dict[str, Any]:
@@ -70,6 +71,8 @@ def measure(options: Options, request: Request) -> Dict[str, Any]:
 def _run(cell: Cell, options: Options, request: Request) -> None:
     found, params = discover.find(roots.names(options.roots), request.cell)
     needs = found.scenario.needs(params)
+    for name, value in request.environ.items():
+        os.environ.setdefault(name, value)  # what is fixed for all cells stays
     missing = lacking(needs, options.virtual_cuda)
     if missing:
         raise Skip(missing)
@@ -132,9 +135,13 @@ def _flush() -> None:
 
 
 def main_from_file(path: str) -> None:
-    """The command ``cell``: a fresh process that imports the libraries and runs one cell."""
+    """The command ``cell``: a fresh process that imports the libraries and runs one cell.
+
+    The variables that the cell asked for come on stdin where the file says so: what may be a secret is in no file.
+    """
     with open(path, encoding="utf-8") as stream:
         asked = json.load(stream)
+    environ = _variables() if asked["environ"] else {}
     if asked.get("parent"):
         processes.die_with(asked["parent"])
     options = Options(asked["slot"], asked["roots"], asked["threads"], asked["virtual_cuda"])
@@ -143,4 +150,14 @@ def main_from_file(path: str) -> None:
     if facts["error"]:
         sys.stderr.write(facts["error"]["traceback"])
         os._exit(72)
-    main(options, Request(asked["cell"], asked["memory"]))
+    main(options, Request(asked["cell"], asked["memory"], environ))
+
+
+def _variables() -> Dict[str, str]:
+    """What stands on stdin, which is empty from then on."""
+    with open(0, "rb", closefd=False) as stream:
+        found: Dict[str, str] = json.loads(stream.read().decode("ascii"))
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    return found

@@ -3,6 +3,7 @@
 import importlib
 import importlib.metadata
 import importlib.util
+import os
 import shutil
 from typing import Callable, Dict, Optional, Sequence
 
@@ -15,7 +16,8 @@ def lacking(needs: Sequence[str], virtual_cuda: int) -> Optional[str]:
     """The first need that this machine does not meet, in words; nothing where all are met.
 
     ``cuda`` and ``cuda:2`` are real cards, ``virtual-cuda:2`` emulated ones; ``compiler`` is g++;
-    ``package:NAME`` is a distribution or a module. A need that is not known is not met.
+    ``package:NAME`` is a distribution or a module; ``env:NAME`` is a variable of the host's environment, which
+    it sends to the cells that ask for it and to no other. A need that is not known is not met.
     """
     for need in needs:
         kind, _, value = need.partition(":")
@@ -71,9 +73,14 @@ def _package(value: str, _virtual_cuda: int) -> Optional[str]:
     return None
 
 
+def _variable(value: str, _virtual_cuda: int) -> Optional[str]:
+    return None if os.environ.get(value) else "it is not set"
+
+
 _CHECKS: Dict[str, Callable[[str, int], Optional[str]]] = {
     "cuda": _cuda,
     "virtual-cuda": _virtual_cuda,
     "compiler": _compiler,
     "package": _package,
+    "env": _variable,
 }

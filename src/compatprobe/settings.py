@@ -34,16 +34,20 @@ FOR_LIBRARIES = {
 #: (``USE_TORCH``, ``LD_PRELOAD``, ``TORCH_LOGS``) or be a secret.
 _KEPT = re.compile(
     r"PATH|LANG|LANGUAGE|LC_\w+|TZ|TERM|USER|LOGNAME|SHELL|LD_LIBRARY_PATH|SSL_CERT_(FILE|DIR)|CUDA_VISIBLE_DEVICES"
-    r"|NVIDIA_\w+|SYSTEMROOT|COMSPEC|VIRTUALCUDA_CACHE|COMPATPROBE_\w+",
+    # Not all of NVIDIA_*: NVIDIA_API_KEY is a secret, NVIDIA_TF32_OVERRIDE steers the arithmetic.
+    r"|NVIDIA_(VISIBLE_DEVICES|DRIVER_CAPABILITIES)|SYSTEMROOT|COMSPEC|VIRTUALCUDA_CACHE"
+    r"|COMPATPROBE_MARK",  # the host finds by it what a dead zygote left running
     re.I,
 )
-#: Proxies stay as they are, with whatever they hold: without them nothing behind one works.
+#: Which proxies there are may be known; a user and a password for them are nobody's business: cells are offline.
 _PROXY = re.compile(r"(https?|ftp|all|no)_proxy", re.I)
+_USER = re.compile(r"([A-Za-z][\w+.-]*://)?.*@", re.DOTALL)
 
 
 def clean(environ: Dict[str, str]) -> Dict[str, str]:
     """A process's environment without what could steer Python or the libraries, and without secrets."""
-    kept = {name: value for name, value in environ.items() if _PROXY.fullmatch(name) or _KEPT.fullmatch(name)}
+    kept = {name: value for name, value in environ.items() if _KEPT.fullmatch(name)}
+    kept.update((name, _USER.sub(r"\1", value, count=1)) for name, value in environ.items() if _PROXY.fullmatch(name))
     kept.update(BEFORE_START)
     # Built shims are kept between runs: HOME will be a directory that is emptied before each cell.
     cache = environ.get("XDG_CACHE_HOME") or os.path.join(environ.get("HOME", os.path.expanduser("~")), ".cache")

@@ -5,6 +5,9 @@ Protocol, one JSON object per line. On stdin, from the host::
     {"cell": "llama/plain[tied]", "memory": 4294967296, "log": 1000000}     run a cell (0: no limit)
     {"kill": true}                                                          end the running cell
 
+A request may have ``"environ": {"HF_TOKEN": "..."}``: variables that this cell asked for. They are set in the cell's
+process alone, never in the zygote's environment, and stand in no file that has a name.
+
 On stdout, to the host::
 
     {"event": "importing", "module": "torch"}       then, when ready.json is there:
@@ -27,6 +30,7 @@ import selectors
 import signal
 import subprocess
 import sys
+import tempfile
 from typing import Any, Dict, Optional
 
 from compatprobe import child, libraries, processes, roots
@@ -167,7 +171,8 @@ class Zygote:
             self._log = CappedLog(self.slot.log, int(request.get("log") or 1 << 20))
             self._output, printing = os.pipe()
             os.set_blocking(self._output, False)
-            asked = child.Request(str(request["cell"]), int(request.get("memory") or 0))
+            environ = {str(name): str(value) for name, value in (request.get("environ") or {}).items()}
+            asked = child.Request(str(request["cell"]), int(request.get("memory") or 0), environ)
             self.pid = self._fork(asked, printing) if self.isolation == "fork" else self._spawn(asked, printing)
             os.close(printing)
         except (OSError, KeyError, ValueError) as error:
@@ -198,9 +203,15 @@ class Zygote:
 
     def _spawn(self, request: child.Request, printing: int) -> int:
         asked = dict(self.options._asdict(), **request._asdict(), parent=os.getpid())
+        asked["environ"] = bool(request.environ)
         self.slot.request.write_text(json.dumps(asked), encoding="utf-8")
         command = self._command("cell", str(self.slot.request))
-        process = subprocess.Popen(command, stdout=printing, stderr=printing, start_new_session=True)
+        with tempfile.TemporaryFile() as variables:  # no pipe: it would hold up the zygote if it were full
+            variables.write(json.dumps(request.environ).encode("ascii") if request.environ else b"")
+            variables.seek(0)
+            process = subprocess.Popen(
+                command, stdin=variables, stdout=printing, stderr=printing, start_new_session=True
+            )
         process.returncode = 0  # it is reaped here, not by its object
         return process.pid
 

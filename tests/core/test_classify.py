@@ -130,3 +130,11 @@ def test_the_signature_names_the_innermost_library_frame() -> None:
     assert signature == (
         "ValueError: weight is on the meta device @ accelerate.utils.modeling.set_module_tensor_to_device"
     )
+
+
+def test_the_signature_of_wrong_names_is_clean() -> None:
+    token = "hf_" + "a1" * 17
+    found = judge(record=record(checks=[{**BROKEN, "name": f"logits {token}\x1b[31m"}]))
+    assert found.outcome is Outcome.WRONG
+    assert found.signature == "wrong: logits hf_***"
+    assert token not in found.model_dump_json()

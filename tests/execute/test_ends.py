@@ -102,6 +102,13 @@ def test_a_spoilt_record_is_an_error_not_an_exception(forking: Probe, kind: str)
     assert ended.record_error.startswith("the record")
 
 
+def test_nothing_that_a_cell_left_stays_on_disk(python: Path, tmp_path: Path) -> None:
+    with Probe(python, PROBE, [FAILING], tmp_path / "slot") as probe:
+        assert "last words" in probe.run("ends/exits", LIMITS).log
+        assert (tmp_path / "slot" / "out" / "log").exists()
+    assert sorted(path.name for path in (tmp_path / "slot").iterdir()) == ["ready.json", "zygote.log"]
+
+
 def test_a_spoilt_slot_does_not_harm_the_next_cell(forking: Probe) -> None:
     forking.run("ends/spoils[directory]", LIMITS)
     assert forking.run("good/passes[one,a]", LIMITS).record is not None
@@ -116,36 +123,36 @@ def test_closed_descriptors_harm_nobody(probe: Probe) -> None:
 @pytest.mark.parametrize("isolation", ["fork", "spawn"])
 def test_a_killed_zygote_loses_one_cell(python: Path, tmp_path: Path, isolation: str) -> None:
     with Probe(
-        python, PROBE, [FAILING], tmp_path, isolation=isolation, environ={"COMPATPROBE_TEST": str(tmp_path)}
+        python, PROBE, [FAILING], tmp_path, isolation=isolation, environ={"LC_COMPATPROBE_TEST": str(tmp_path)}
     ) as probe:
         ended = probe.run("ends/patricide", LIMITS)
         assert (ended.how, ended.record) == ("lost", None)
-        assert started_with("COMPATPROBE_TEST", str(tmp_path)) == []
+        assert started_with("LC_COMPATPROBE_TEST", str(tmp_path)) == []
         assert probe.run("good/passes[one,a]", LIMITS).record is not None
         os.kill(zygote_of(probe).pid, signal.SIGKILL)  # between two cells
         assert probe.run("good/passes[one,b]", LIMITS).record is not None
-    assert started_with("COMPATPROBE_TEST", str(tmp_path)) == []
+    assert started_with("LC_COMPATPROBE_TEST", str(tmp_path)) == []
 
 
 def test_a_probe_closes_fast_even_while_a_cell_runs(python: Path, tmp_path: Path) -> None:
-    with Probe(python, PROBE, [FAILING], tmp_path, environ={"COMPATPROBE_TEST": str(tmp_path)}) as probe:
+    with Probe(python, PROBE, [FAILING], tmp_path, environ={"LC_COMPATPROBE_TEST": str(tmp_path)}) as probe:
         assert probe._zygote is not None
         probe._zygote.send(cell="ends/orphans[hangs]", memory=0, log=1000)
         time.sleep(0.3)
         start = time.monotonic()
     assert time.monotonic() - start < 1
-    assert started_with("COMPATPROBE_TEST", str(tmp_path)) == []
+    assert started_with("LC_COMPATPROBE_TEST", str(tmp_path)) == []
 
 
 def test_a_stopped_zygote_is_killed_within_a_second(python: Path, tmp_path: Path) -> None:
-    with Probe(python, PROBE, [FAILING], tmp_path, environ={"COMPATPROBE_TEST": str(tmp_path)}) as probe:
+    with Probe(python, PROBE, [FAILING], tmp_path, environ={"LC_COMPATPROBE_TEST": str(tmp_path)}) as probe:
         assert probe._zygote is not None
         probe._zygote.send(cell="ends/orphans[hangs]", memory=0, log=1000)
         time.sleep(0.3)
         zygote_of(probe).suspend()
         start = time.monotonic()
     assert time.monotonic() - start < 1.5
-    assert started_with("COMPATPROBE_TEST", str(tmp_path)) == []
+    assert started_with("LC_COMPATPROBE_TEST", str(tmp_path)) == []
 
 
 def started_with(name: str, value: str) -> list[int]:

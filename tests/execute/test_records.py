@@ -141,6 +141,44 @@ def test_needs(forking: Probe, need: str, message: str | None) -> None:
     assert (record["status"], record["message"]) == ("skipped" if message else "done", message)
 
 
+SECRET = "kRoKoDiL\u00eb kennt Ol\n-keinen-zweiten+"
+
+
+@pytest.mark.parametrize("isolation", ["forking", "spawning"])
+def test_a_variable_goes_to_the_cell_that_asked_for_it(
+    isolation: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probe: Probe = request.getfixturevalue(isolation)
+    monkeypatch.setenv("SECRET_WORD", SECRET)
+    ended = probe.run("good/asks[env:SECRET_WORD]", LIMITS, ("env:SECRET_WORD",))
+    assert ended.record is not None
+    assert ended.record["exception"]["type"] == "builtins.ValueError"
+    lines = [line.strip() for line in SECRET.splitlines()]
+    assert not any(line in str(ended.model_dump()) for line in lines)
+    assert ended.log.split("\n")[:2] == ["***", "***"]
+    assert lines[1][::-1] in ended.log  # the cell's own children had it too
+    assert ended.record["fingerprint"]["***\n***"] == {"***\n***": ["***\n***"]}
+    assert (ended.record["fingerprint"]["in files"], ended.record["fingerprint"]["parent"]) == (["progress"], False)
+    for needs in ((), ("env:LC_SAID",), ("env:SECRET_WORDS",)):
+        record = probe.run("good/asks[nothing]", LIMITS, needs).record
+        assert record is not None
+        assert record["exception"]["message"] == ""
+
+
+def test_a_variable_that_the_host_lacks(forking: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_WORD", "")
+    ended = forking.run("good/asks[env:SECRET_WORD]", LIMITS, ("env:SECRET_WORD",))
+    assert ended.record is not None
+    assert (ended.record["status"], ended.record["message"]) == ("skipped", "needs env:SECRET_WORD: it is not set")
+
+
+def test_what_is_fixed_cannot_be_asked_for(forking: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    ended = forking.run("good/needy[env:HF_HUB_OFFLINE]", LIMITS, ("env:HF_HUB_OFFLINE",))
+    assert ended.record is not None
+    assert ended.record["fingerprint"] == {"value": "1"}
+
+
 def test_cells_share_nothing(forking: Probe) -> None:
     for turn in ("first", "second"):
         record = record_of(forking, f"good/leaks[{turn}]")

@@ -54,11 +54,11 @@ def test_an_import_that_hangs(tmp_path: Path) -> None:
     with (
         pytest.raises(ProbeStartError, match="importing accelerate took more than 1 s"),
         Probe(
-            python, PROBE, [FAILING], tmp_path / "slot", start_timeout=1, environ={"COMPATPROBE_TEST": str(tmp_path)}
+            python, PROBE, [FAILING], tmp_path / "slot", start_timeout=1, environ={"LC_COMPATPROBE_TEST": str(tmp_path)}
         ),
     ):
         pass
-    assert started_with("COMPATPROBE_TEST", str(tmp_path)) == []
+    assert started_with("LC_COMPATPROBE_TEST", str(tmp_path)) == []
 
 
 def test_no_interpreter(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ import sys
 from pathlib import Path
 from compatmatrix.execute import Limits, Probe
 python, probe, root, slot, mark, cell = sys.argv[1:]
-with Probe(Path(python), Path(probe), [Path(root)], Path(slot), environ={"COMPATPROBE_TEST": mark}) as probe:
+with Probe(Path(python), Path(probe), [Path(root)], Path(slot), environ={"LC_COMPATPROBE_TEST": mark}) as probe:
     print("ready", flush=True)
     probe.run(cell, Limits(timeout=100))
 """
@@ -89,11 +89,11 @@ def test_when_the_host_ends_everything_ends(python: Path, tmp_path: Path, number
     with host(python, tmp_path, "ends/orphans[hangs]") as process:
         assert process.stdout is not None
         process.stdout.readline()
-        wait_until(lambda: len(started_with("COMPATPROBE_TEST", str(tmp_path))) >= 6)
+        wait_until(lambda: len(started_with("LC_COMPATPROBE_TEST", str(tmp_path))) >= 6)
         start = time.monotonic()
         process.send_signal(number)
         process.wait(5)
-        wait_until(lambda: not started_with("COMPATPROBE_TEST", str(tmp_path)))
+        wait_until(lambda: not started_with("LC_COMPATPROBE_TEST", str(tmp_path)))
         assert time.monotonic() - start < 2
 
 
@@ -103,9 +103,9 @@ def test_a_host_that_dies_during_the_imports(tmp_path: Path) -> None:
         out = tmp_path / "slot" / "out"
         wait_until(out.exists)
         time.sleep(0.2)
-        assert len(started_with("COMPATPROBE_TEST", str(tmp_path))) == 1
+        assert len(started_with("LC_COMPATPROBE_TEST", str(tmp_path))) == 1
         process.kill()
-        wait_until(lambda: not started_with("COMPATPROBE_TEST", str(tmp_path)))
+        wait_until(lambda: not started_with("LC_COMPATPROBE_TEST", str(tmp_path)))
 
 
 def wait_until(condition: object, seconds: float = 5.0) -> None:

@@ -55,7 +55,7 @@ class FakeProbe:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def run(self, cell: str, limits: object) -> Ended:
+    def run(self, cell: str, limits: object, needs: object) -> Ended:
         self.asked.append((self.devices, cell))
         return Ended(how="exited", number=0, seconds=0.1, peak_memory=1, log="", record=None, record_error="none")
 

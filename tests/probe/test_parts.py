@@ -56,12 +56,28 @@ def test_plain_values() -> None:
 
 
 def test_the_environment_is_cleaned() -> None:
-    kept = {"PATH": "/bin", "HTTPS_PROXY": "http://user:password@proxy", "no_proxy": "x", "CUDA_VISIBLE_DEVICES": "1"}
+    kept = {"PATH": "/bin", "no_proxy": "x,.y", "CUDA_VISIBLE_DEVICES": "1", "COMPATPROBE_MARK": "1"}
     dropped = ["PYTHONPATH", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "MY_API_KEY", "GH_PAT", "DB_PASSWORD", "HF_HOME"]
     dropped += ["TRANSFORMERS_CACHE", "ACCELERATE_USE_CPU", "OMP_NUM_THREADS", "GIT_AUTHOR_COOKIE", "SSH_AUTH_SOCK"]
+    dropped += ["NVIDIA_API_KEY", "NVIDIA_TF32_OVERRIDE", "COMPATPROBE_TOKEN", "GITHUB_TOKEN"]
     cleaned = clean({**kept, **dict.fromkeys(dropped, "x")})
     assert cleaned.pop("VIRTUALCUDA_CACHE").endswith("virtualcuda")
     assert cleaned == {**kept, "PYTHONHASHSEED": "0", "MALLOC_PERTURB_": "128"}
+
+
+@pytest.mark.parametrize(
+    ("proxy", "kept"),
+    [
+        ("http://user:password@proxy:3128", "http://proxy:3128"),
+        ("http://us@r:p@ss/wo\nrd@proxy", "http://proxy"),
+        ("user:password@proxy:3128", "proxy:3128"),
+        ("socks5h://token@[::1]:1080/", "socks5h://[::1]:1080/"),
+        ("http://proxy:3128/", "http://proxy:3128/"),
+    ],
+)
+def test_proxies_come_without_credentials(proxy: str, kept: str) -> None:
+    cleaned = clean({"https_proxy": proxy, "ALL_PROXY": proxy})
+    assert (cleaned["https_proxy"], cleaned["ALL_PROXY"]) == (kept, kept)
 
 
 def test_anything_can_be_emptied(tmp_path: Path) -> None:

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compatmatrix.text import clean, cut, one_line, redact, short_paths, strip_controls
+import compatmatrix.text as text_module
+from compatmatrix.text import (
+    clean,
+    cut,
+    host_pattern,
+    mask,
+    one_line,
+    redact,
+    secrets,
+    short_paths,
+    strip_controls,
+)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +59,38 @@ def test_controls(given_: str, shown: str) -> None:
         ("HF_TOKEN=abcdefghijklmn", "HF_TOKEN=***"),
         ("'api_key': 'abcdefghijklmn'", "'api_key': '***'"),
         ("AKIA" + "A" * 16, "AKIA***"),
+        ("npm_" + "a1" * 18, "npm_***"),
+        ("hf_oauth_" + "a1" * 18, "hf_oauth_***"),
+        ("api_org_" + "a" * 34, "api_org_***"),
+        ("key AIza" + "Sy_-" * 9, "key AIza***"),
+        ("https://hooks.slack.com/services/T000/B000/XXXXXXXX", "https://hooks.slack.com/services/***"),
+        ("https://discord.com/api/webhooks/123/abc-def_ghi", "https://discord.com/api/webhooks/***"),
+        (
+            "https://x.blob.core.windows.net/c?sv=2024&sig=ab%2Bcd%3D&x=1",
+            "https://x.blob.core.windows.net/c?sv=2024&sig=***&x=1",
+        ),
+        ("https://cdn/x?Policy=eyJTdGF0ZW1l&Signature=a~b-c~d-e", "https://cdn/x?Policy=***&Signature=***"),
+        ("?X-Amz-Credential=AKIB%2F2026&X-Amz-Date=2026", "?X-Amz-Credential=***&X-Amz-Date=2026"),
+        ("Authorization: token 0123456789abcdef", "Authorization: token ***"),
+        ("'authorization': 'Negotiate abcdefgh'", "'authorization': 'Negotiate ***'"),
+        ("authorization=abcdefghijk", "authorization=***"),
+        ("Set-Cookie: session=abcdef; path=/", "Set-Cookie: ***"),
+        ("https://user:p@ss@host/simple", "https://***@host/simple"),
+        ("proxy user:pass@proxy.example:3128 refused", "proxy ***@proxy.example:3128 refused"),
+        ("password='S3cr3t!&#x'", "password='S3cr3t!&#x'"),
+        ("passphrase: correct-horse!", "passphrase: ***"),
+        ("AccountKey=abcdefghijklmnop==;", "AccountKey=***==;"),
+        ("git@github.com:org/repo.git", "git@github.com:org/repo.git"),
+        ("sha256:" + "0af1" * 16, "sha256:" + "0af1" * 16),
+        ("model.layers.0.self_attn.q_proj.weight: cuda:0", "model.layers.0.self_attn.q_proj.weight: cuda:0"),
+        (
+            "hf_quantizer.hf_device_map, sk_buff, npm_config_registry",
+            "hf_quantizer.hf_device_map, sk_buff, npm_config_registry",
+        ),
+        (
+            "torch==2.13.0 @ https://files.example/torch.whl#sha256=abc",
+            "torch==2.13.0 @ https://files.example/torch.whl#sha256=abc",
+        ),
         ("/home/alice/venv/lib/x.py", "~/venv/lib/x.py"),
         ("C:\\Users\\alice\\x", "~\\x"),
         ("/Users/bob", "~"),
@@ -79,6 +125,69 @@ def test_paths_of_the_machine(given_: str, shown: str) -> None:
     assert short_paths(given_) == shown
 
 
+@pytest.mark.parametrize(
+    ("node", "given_", "shown"),
+    [
+        ("build-7", "on build-7, BUILD-7.example.org", "on <host>, <host>.example.org"),
+        ("runner3.corp.example", "runner3.corp.example and runner3:22", "<host> and <host>:22"),
+        ("build-7", "build-70 rebuild-7 my.build-7 build-7-x", "build-70 rebuild-7 my.build-7 build-7-x"),
+        ("laptop", "the laptop", "the laptop"),
+        ("vm-1", "the vm-1", "the vm-1"),
+        ("12345", "12345 bytes", "12345 bytes"),
+        ("localhost.localdomain", "localhost.localdomain", "localhost.localdomain"),
+    ],
+)
+def test_the_machines_name(node: str, given_: str, shown: str) -> None:
+    pattern = host_pattern(node)
+    assert (pattern.sub("<host>", given_) if pattern else given_) == shown
+
+
+def test_the_machines_own_name_and_secrets_go(tmp_path: Path) -> None:
+    code = """if True:
+        import platform
+        platform.node = lambda: "unlikely-host-1"
+        from compatmatrix.text import clean
+        print(clean("unlikely-host-1 said plain-looking-secret, Multi Lined Key, long and short1"))"""
+    environ = {"MY_TOKEN": "plain-looking-secret", "SSH_PRIVATE_KEY": "Multi Lined Key\nlong", "X_PASSWORD": "short1"}
+    environ["PYTHONPATH"] = str(Path(text_module.__file__).parents[1])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ)
+    assert done.stdout == "<host> said ***, ***, long and short1\n"
+
+
+@pytest.mark.parametrize(
+    "name", ["HF_TOKEN", "MY_API_KEY", "ApiKey", "GH_PAT", "AWS_SECRET_ACCESS_KEY", "DB_PASSWORD_1"]
+)
+def test_names_that_say_secret(name: str) -> None:
+    assert secrets({name: "x"}) == {"x"}
+
+
+@pytest.mark.parametrize(
+    "name", ["TOKENIZERS_PARALLELISM", "HF_TOKEN_PATH", "PATH", "MAX_TOKENS", "KEYBOARD", "SSH_AUTH_SOCK"]
+)
+def test_names_that_do_not(name: str) -> None:
+    assert secrets({name: "x"}) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("given_", "shown"),
+    [
+        ("token=hf_ab\n[... 12 bytes left out ...]\ncdefg and on", "…\n[... 12 bytes left out ...]\n… and on"),
+        ("a line\n\n[... 12 characters left out ...]\n rest", "a line\n\n[... 12 characters left out ...]\n rest"),
+        (
+            "a\n[... 1 bytes left out ...]\nb\n[... 1 bytes left out ...]\nc",
+            "…\n[... 1 bytes left out ...]\n…\n[... 1 bytes left out ...]\n…",
+        ),
+    ],
+)
+def test_half_words_beside_a_cut_go(given_: str, shown: str) -> None:
+    assert redact(given_) == shown
+    assert redact(shown) == shown
+
+
+def test_the_longest_value_is_masked_first() -> None:
+    assert mask("abcdefgh abcdefghij a", ["abcdefgh", "abcdefghij", "a"]) == "*** *** a"
+
+
 def test_private_keys_go() -> None:
     key = "-----BEGIN RSA PRIVATE KEY-----\nMIIE\nabc\n-----END RSA PRIVATE KEY-----"
     assert "MIIE" not in redact(f"x {key} y")
@@ -98,6 +207,32 @@ def test_clean_is_idempotent_and_short(text: str, limit: int) -> None:
     assert len(once) <= limit
     assert clean(once, limit=limit, home="/own") == once
     assert not any(ord(character) < 32 and character not in "\n\t" for character in once)
+
+
+PIECES = ["authorization", "cookie", "bearer", "token", "password", "negotiate", "http://", "hf_", "sig", "secret_key"]
+PIECES += [
+    "\n[... 1 bytes left out ...]\n",
+    ": ",
+    "=",
+    "@",
+    ":",
+    "'",
+    '"',
+    " ",
+    "?",
+    "&",
+    "***",
+    "abcdefgh",
+    "0123456789abcdef",
+    "\n",
+    "host:80",
+    ".",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
+def test_redacting_twice_changes_nothing(text: str) -> None:
+    assert redact(redact(text)) == redact(text)
 
 
 @given(st.text())
@@ -120,6 +255,15 @@ def test_one_line_is_one_line(text: str) -> None:
         "\u202e",
         "/a",
         "/tmp/",
+        "authorization: ",
+        "authorization: token ",
+        "cookie: a=",
+        "a:b@",
+        "?sig=",
+        "password=",
+        "a.",
+        "a://",
+        "\n[... 1 bytes left out ...]\n",
         " /scenarios",
     ],
 )

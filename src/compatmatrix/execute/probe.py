@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +11,10 @@ from types import TracebackType
 from typing import Any
 
 from compatmatrix.errors import EnvironmentFailure
+from compatmatrix.execute.asked import asked, without
 from compatmatrix.execute.limits import Limits, Watch
 from compatmatrix.execute.pipe import Zygote
-from compatmatrix.execute.records import RecordError, read_json, read_log, read_record
+from compatmatrix.execute.records import RecordError, forget, read_json, read_log, read_record
 from compatmatrix.records import Ended, How
 from compatmatrix.results import EnvReason
 
@@ -103,6 +105,7 @@ class Probe:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+        forget(self._workdir)
 
     @property
     def ready(self) -> Ready:
@@ -171,17 +174,20 @@ class Probe:
 
     # -- running
 
-    def run(self, cell: str, limits: Limits) -> Ended:
-        """Run one cell; raises :class:`ProbeStartError` where a zygote that died cannot be started again."""
-        how, event, watch = self._attempt(cell, limits)
+    def run(self, cell: str, limits: Limits, needs: Sequence[str] = ()) -> Ended:
+        """Run one cell; raises :class:`ProbeStartError` where a zygote that died cannot be started again.
+
+        Of its needs, ``env:NAME`` sends it that variable of the host; the value is masked in all that it leaves.
+        """
+        environ = asked(needs, {**os.environ, **self._environ})
+        how, event, watch = self._attempt(cell, limits, environ)
         if how == "lost" and not watch.started and self._zygote is None:  # it had died before it was asked
-            how, event, watch = self._attempt(cell, limits)
+            how, event, watch = self._attempt(cell, limits, environ)
         seconds = time.monotonic() - watch.start
         out = self._workdir / "out"
         if watch.started:
-            log = self._anywhere(read_log(out / "log", limits.log + _SPARE))
+            log = read_log(out / "log", limits.log + _SPARE)
             record, problem = read_record(out / "record.json", cell)
-            record = self._anywhere(record)
         else:  # the files are those of the cell before
             log, record, problem = "", None, str(event.get("message", "it was never started"))
         return Ended(
@@ -189,29 +195,19 @@ class Probe:
             number=int(event.get("signal", event.get("code", 0))) if how in ("exited", "signal") else 0,
             seconds=seconds,
             peak_memory=max(watch.peak, record["peak_memory"] if record else 0),
-            log=log,
-            record=record,
-            record_error=problem,
+            log=without(log, self._workdir, environ),
+            record=without(record, self._workdir, environ),
+            record_error=without(problem, self._workdir, environ),
         )
 
-    def _attempt(self, cell: str, limits: Limits) -> tuple[How, dict[str, Any], Watch]:
+    def _attempt(self, cell: str, limits: Limits, environ: Mapping[str, str]) -> tuple[How, dict[str, Any], Watch]:
         zygote = self._zygote if self._zygote is not None and self._zygote.alive else self._start_again()
         watch = Watch(limits, self._workdir / "out", zygote.pid)
-        zygote.send(cell=cell, memory=limits.memory, log=limits.log)
+        zygote.send(cell=cell, memory=limits.memory, log=limits.log, environ=dict(environ))
         how, event = self._wait(zygote, watch)
         if event["event"] == "died":
             self.close()
         return how, event, watch
-
-    def _anywhere(self, facts: Any) -> Any:
-        """Facts without this probe's directory, which tells where a run was made and would differ from the next."""
-        if isinstance(facts, str):
-            return facts.replace(str(self._workdir.resolve()), "<tmp>").replace(str(self._workdir), "<tmp>")
-        if isinstance(facts, dict):
-            return {self._anywhere(key): self._anywhere(value) for key, value in facts.items()}
-        if isinstance(facts, list):
-            return [self._anywhere(value) for value in facts]
-        return facts
 
     def _start_again(self) -> Zygote:
         self.close()

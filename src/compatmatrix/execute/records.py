@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 from pathlib import Path
 from typing import Any
 
 SCHEMA = 1
 LARGEST = 32 << 20
+DEEPEST = 100
 _ABSENT = "left no record"
 
 _NUMBERS = {"inf", "-inf", "nan"}
@@ -51,6 +53,12 @@ def read_record(path: Path, cell: str) -> tuple[dict[str, Any] | None, str]:
         return None, str(error)
 
 
+def forget(workdir: Path) -> None:
+    """Remove what the last cell left in a probe's directory: nothing has been stripped from it."""
+    for name in ("cell", "tmp", "home", "hf", "out"):
+        shutil.rmtree(workdir / name, ignore_errors=True)
+
+
 def read_json(path: Path, largest: int) -> Any:
     """A JSON file of limited size; raises :class:`RecordError`."""
     try:
@@ -87,6 +95,8 @@ def _read(path: Path, largest: int) -> bytes:
 def _checked(record: Any, cell: str) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise RecordError("the record is not a JSON object")
+    if _is_deep(record):
+        raise RecordError(f"the record is nested more than {DEEPEST} deep")
     if record.get("schema") != SCHEMA:
         raise RecordError(f"the record's schema is {record.get('schema')!r}, expected {SCHEMA}")
     if record.get("cell") != cell:
@@ -105,6 +115,21 @@ def _checked(record: Any, cell: str) -> dict[str, Any]:
         if not isinstance(check, dict) or not _is_check(check):
             raise RecordError(f"the record: checks[{index}] is not a check")
     return record
+
+
+def _is_deep(record: object) -> bool:
+    """Whether walking through it would exhaust the stack; this does not recurse."""
+    level = [record]
+    for _ in range(DEEPEST):
+        level = [
+            item
+            for value in level
+            if isinstance(value, (dict, list))
+            for item in (value.values() if isinstance(value, dict) else value)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _typed(values: dict[str, Any], fields: dict[str, tuple[type, ...]], where: str) -> None:
