@@ -20,8 +20,8 @@ from compatmatrix.text import clean
 _OUT_OF_MEMORY = re.compile(
     r"DefaultCPUAllocator: (can't|not enough)|CUDA out of memory|Cannot allocate memory|std::bad_alloc"
 )
+_LONGEST = 20_000  # characters of a message: the search below is not linear
 #: A version's own words for "I do not know this": each names the class or the argument.
-_LONGEST = 20_000  # of a message: the search is not linear
 _UNKNOWN_CLASS = re.compile(r"Unrecognized configuration class .* for this kind of AutoModel", re.DOTALL)
 
 
