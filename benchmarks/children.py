@@ -18,10 +18,15 @@ HERE = Path(__file__).resolve().parent
 ROOTS = [HERE.parent / "scenarios", HERE / "scenarios"]
 #: A value in a cell's name that asks for cards, and the value of the same cell on the CPU.
 SIBLINGS = {"2-cards-auto": "auto", "2-cards-balanced": "balanced", "virtual-cuda:2": "cpu"}
-#: The work of benchmarks/scenarios: placed on one card, and by ``auto`` over two.
+#: The work of benchmarks/scenarios: placed on one card, and by ``auto`` over two, against the CPU with the same hooks
+#: (accelerate's, which every model on several devices has) and without.
 LARGER = {
     "a Llama of 20 MiB, loaded on one card, run, 8 tokens": ("cost/child[card]", "cost/child[cpu]"),
-    'the same with `device_map="auto"` over two cards': ("cost/child[cards]", "cost/child[auto]"),
+    'the same with `device_map="auto"` over two cards, the CPU with the same hooks': (
+        "cost/child[cards]",
+        "cost/child[hooked]",
+    ),
+    "… the CPU without any": ("cost/child[cards]", "cost/child[cpu]"),
 }
 LIMITS = Limits(timeout=120)
 
