@@ -5,12 +5,13 @@ every name that starts with ``_``, holds helpers. A file that cannot be imported
 the others are still listed.
 """
 
+import glob
 import importlib
 import json
 import sys
 import traceback
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from compatprobe import roots
 from compatprobe.api import Params, Scenario
@@ -42,10 +43,10 @@ class Found(NamedTuple):
         return "{}/{}".format(self.file.family, self.scenario.name)
 
 
-def files(packages: Dict[str, Path]) -> Iterator[File]:
-    """The scenario files under the roots, in a fixed order."""
+def files(packages: Dict[str, Path], family: Optional[str] = None) -> Iterator[File]:
+    """The scenario files under the roots, or of one family (as its directory is called), in a fixed order."""
     for package, root in packages.items():
-        for path in sorted(root.glob("*/**/*.py")):
+        for path in sorted(root.glob("{}/**/*.py".format("*" if family is None else glob.escape(family)))):
             parts = path.relative_to(root).with_suffix("").parts
             if parts[0] != "common" and not any(part.startswith(("_", ".")) for part in parts):
                 yield File(
@@ -80,7 +81,8 @@ def find(packages: Dict[str, Path], cell: str) -> Tuple[Found, Params]:
     """
     name, bracket, rest = cell.partition("[")
     family, _, short = name.partition("/")
-    near = [file for file in files(packages) if file.family == family]
+    names = dict.fromkeys((family, family.replace("-", "_")))  # a directory may be called either
+    near = [file for name in names if name for file in files(packages, name)]
     near.sort(key=lambda file: not _mentions(file, short))
     broken = None
     for file in near:

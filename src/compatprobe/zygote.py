@@ -33,7 +33,7 @@ import sys
 import tempfile
 from typing import Any, Dict, Optional
 
-from compatprobe import child, libraries, processes, roots
+from compatprobe import child, libraries, pages, processes, roots
 from compatprobe.caplog import CappedLog
 from compatprobe.settings import Slot, inside
 from compatprobe.watch import die_on_hangup
@@ -96,6 +96,7 @@ class Zygote:
         processes.adopt_orphans()
         if self.isolation == "fork":
             gc.freeze()  # a collection in a child would copy the pages of every object imported here
+            pages.collapse()
         return self._say(event="ready")
 
     def loop(self) -> None:
