@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 from packaging.utils import canonicalize_name, canonicalize_version
 from pydantic import ValidationError
 
+from compatmatrix import bytecode
 from compatmatrix.indexes import uv_environment
 from compatmatrix.resolve import Resolution
 from compatmatrix.results import Column, EnvReason
@@ -122,6 +123,7 @@ def _install(path: Path, resolution: Resolution, tools: Tools) -> dict[str, str]
         installed = installed_packages(partial)
         if differences := _differences(resolution, installed):
             raise failure(EnvReason.INSTALL_FAILED, f"what was installed is not what the lock says: {differences}")
+        bytecode.adopt(partial, path.parent, MANIFEST)
         _write_manifest(partial, path.name, resolution, installed)
         if path.exists():
             _discard(path)
