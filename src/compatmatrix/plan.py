@@ -56,7 +56,9 @@ class Plan:
 
 def _limits(policy: Policy, scenario: Scenario) -> list[float]:
     timeout = scenario.timeout or policy.timeout_seconds
-    return [timeout, policy.no_progress_seconds, policy.memory, policy.log, policy.retries, policy.threads]
+    limits = [timeout, policy.no_progress_seconds, policy.memory, policy.log, policy.retries, policy.threads]
+    # 120 and 120.0 are the same limit, whether it was written down or is the default.
+    return [int(limit) if limit == int(limit) else limit for limit in limits]
 
 
 def make(

@@ -88,3 +88,13 @@ def test_companions_by_version_range() -> None:
     assert [old.applies(v) for v in ("4.36.2", "4.40.0", "4.50.0.dev0", None)] == [True, False, False, False]
     new = Companion(package="numpy", requirement=">=2", when=">=4.40", why="old and new")
     assert [new.applies(v) for v in ("4.36.2", "4.40.0", "4.50.0.dev0", None)] == [False, True, True, True]
+
+
+def test_a_limit_that_is_written_down_is_the_same_as_that_default() -> None:
+    defaults = matrix()
+    written = matrix(policy={name: f"{getattr(defaults.policy, name)}" for name in ("timeout_seconds", "memory")})
+    keys = [
+        made.key(column("1.0"), made.cells[0])
+        for made in (plan.make(each, SCENARIOS, "p") for each in (defaults, written))
+    ]
+    assert keys[0] == keys[1]
