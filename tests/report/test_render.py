@@ -15,7 +15,9 @@ from compatmatrix.errors import StorageError
 from compatmatrix.report import render, terminal
 from compatmatrix.report.addresses import slug
 from compatmatrix.report.context import build
+from compatmatrix.report.display import OUTCOMES
 from compatmatrix.report.markdown import code, summary
+from compatmatrix.report.views.top import NewsCell, NewsItem
 from compatmatrix.results import Outcome, Run
 
 from . import factory
@@ -223,3 +225,9 @@ def test_terminal(width: int, capsys: pytest.CaptureFixture[str], monkeypatch: p
     assert max(map(len, shown.splitlines())) <= max(width, 80)
     for text in ("⇄ 4.50.0", "main", "≠ 1 wrong", "3 cells regressed", "be/broken/index.html"):
         assert text in shown
+
+
+def test_the_terminal_counts_what_it_leaves_out() -> None:
+    cells = tuple(NewsCell(f"[{name}]", "#", None, OUTCOMES[Outcome.FAIL]) for name in "abcd")
+    told = terminal._told(NewsItem("llama/plain", "llama.plain.html", "main", cells, 5)).plain
+    assert told.startswith("llama/plain [a] [b] [c] and 6 more")

@@ -105,7 +105,8 @@ def _news(console: Console, page: Page) -> None:
 
 def _told(item: NewsItem) -> Text:
     labels = " ".join(cell.label for cell in item.cells[:3])
-    more = f" and {len(item.cells) - 3} more" if len(item.cells) > 3 else ""
+    left = len(item.cells[3:]) + item.more
+    more = f" and {left} more" if left else ""
     marks = {cell.now.css: cell.now for cell in item.cells}
     line = Text(f"{item.scenario} {labels}{more} ".replace("  ", " "))
     for mark in marks.values():
