@@ -197,6 +197,8 @@ def test_xml_can_be_read_and_csv_runs_nothing(told: Told) -> None:
     for path, text in stored(told.project).items():
         if path.endswith((".xml", ".svg")):
             assert not [each.tag for each in Tree.fromstring(text).iter() if each.tag.endswith(("img", "script"))]
+            inner = [each.text or "" for each in Tree.fromstring(text).iter() if each.get("type") == "html"]
+            assert {tag for html_ in inner for tag, _ in Tags(html_).found} <= {"ul", "li", "p"}
         elif path.endswith(".csv"):
             rows = list(csv.reader(io.StringIO(text)))
             assert len(rows) > 6

@@ -12,7 +12,7 @@ import pytest
 
 from compatmatrix.report import atlas_page, render
 from tests.sweep import factory as sweep_factory
-from tests.sweep.test_atlas import NOW
+from tests.sweep.factory import NOW
 
 from . import factory
 from .test_browser import CHROMIUM, FLAGS
