@@ -73,7 +73,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style (ruff), the import contracts (import-linter), and the workflows (actionlint, zizmor, shellcheck)."""
+    """Check style, imports, the workflows, and what is installed here for known vulnerabilities (pip-audit)."""
     _install(session, "lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
@@ -81,6 +81,14 @@ def lint(session: nox.Session) -> None:
     session.run("actionlint")
     session.run("zizmor", "--offline", "--persona=auditor", ".github")
     session.run("shellcheck", ".ci/run", *map(str, sorted(Path(".github/scripts").iterdir())))
+    report = Path(session.create_tmp()).resolve() / "audit.json"
+    report.unlink(missing_ok=True)
+    audit = ["pip-audit", "--skip-editable", "--progress-spinner=off", "--format=json", f"--output={report}"]
+    session.run(*audit, silent=True, success_codes=[0, 1])
+    clean, told = glue.audited(report)
+    if not clean:
+        session.error(told)
+    session.log(told)
 
 
 @nox.session

@@ -21,6 +21,7 @@ from compatmatrix.errors import InputError, MatrixError, ScenarioError
 from compatmatrix.ledger import Ledger
 from compatmatrix.matrix import Matrix
 from compatmatrix.results import Scenario
+from compatmatrix.text import clean, one_line
 
 PROBE = Path(__file__).resolve().parent.parent / "compatprobe"
 VIRTUALCUDA = PROBE.parent / "virtualcuda"
@@ -192,7 +193,12 @@ def discover(roots: Sequence[Path], *, python: str = sys.executable) -> tuple[tu
     if listing["errors"]:
         lines = [f"  {error['file']}:{error['line']}: {error['message']}" for error in listing["errors"]]
         raise ScenarioError("scenario files cannot be used:\n" + "\n".join(lines), hint="correct the files")
-    scenarios = tuple(Scenario.model_validate(entry) for entry in listing["scenarios"])
+    scenarios = tuple(Scenario.model_validate(_shown(entry)) for entry in listing["scenarios"])
     if not scenarios:
         raise ScenarioError(f"no scenario under {', '.join(map(str, roots))}", hint="see docs/scenarios.md")
     return scenarios, listing["probe_hash"]
+
+
+def _shown(entry: dict[str, Any]) -> dict[str, Any]:
+    """A scenario with the texts that are only shown cleaned: they stand in every report."""
+    return {**entry, "title": one_line(str(entry["title"])), "doc": clean(str(entry["doc"]), limit=10_000)}

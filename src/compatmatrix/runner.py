@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from compatmatrix import environment, resolve
 from compatmatrix.classify import classify
 from compatmatrix.errors import EnvironmentFailure, StorageError
-from compatmatrix.execute import Limits, Probe, ProbeStartError
+from compatmatrix.execute import Limits, Probe, ProbeStartError, asked
 from compatmatrix.loading import PROBE
 from compatmatrix.matrix import Matrix, Policy, Version
 from compatmatrix.plan import Plan, PlannedCell, definition
@@ -125,8 +125,14 @@ def _recall(plan: Plan, column: Column, settings: Settings, store: Store) -> tup
     if settings.fresh:
         return [], list(plan.cells)
     keys = {cell.id: plan.key(column, cell) for cell in plan.cells}
-    known = {row.cell for row in store.get(keys.values()).values()}
-    return sorted(known), [cell for cell in plan.cells if cell.id not in known]
+    rows = {row.cell: row for row in store.get(keys.values()).values()}
+    todo = [cell for cell in plan.cells if cell.id not in rows or _lacked_a_variable(rows[cell.id], cell, settings)]
+    return sorted(rows.keys() - {cell.id for cell in todo}), todo
+
+
+def _lacked_a_variable(row: CellResult, cell: PlannedCell, settings: Settings) -> bool:
+    """Whether it was skipped and may have what it asked for by now: that is no part of a result's key."""
+    return row.outcome is Outcome.SKIPPED and bool(asked(cell.variant.needs, settings.environ))
 
 
 def _run_cells(
@@ -228,5 +234,5 @@ def _unavailable(column: Column, failure: EnvironmentFailure, store: Store, prog
         }
     )
     store.put_column(column)
-    progress(f"{column.version}  env-fail: {failure.reason}: {failure.message.splitlines()[0]}")
+    progress(f"{column.version}  env-fail: {failure.reason}: {one_line(failure.message.splitlines()[0])}")
     return column

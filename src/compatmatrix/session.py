@@ -6,6 +6,7 @@ imports nothing of the pipeline.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -64,6 +65,28 @@ def report(posargs: Sequence[str]) -> list[str]:
 def sweep(posargs: Sequence[str]) -> list[str]:
     """The command that runs a column for every release in a range."""
     return [sys.executable, "-m", "compatmatrix", "sweep", *posargs]
+
+
+def audited(report: Path) -> tuple[bool, str]:
+    """Whether a report of pip-audit (JSON) has no vulnerability in it, and what to say.
+
+    Without network pip-audit writes no report; where only a package index can be reached, it knows no package.
+    Neither is a finding, and neither is an audit.
+    """
+    try:
+        packages = json.loads(report.read_text(encoding="utf-8"))["dependencies"]
+    except (OSError, ValueError, KeyError):
+        packages = []
+    known = [each for each in packages if "vulns" in each]
+    if not known:
+        return True, "pip-audit: NOTHING WAS AUDITED: no advisory service could be reached"
+    lines = [
+        f"  {each['name']} {each['version']}: {one['id']}, fixed in {', '.join(one['fix_versions']) or 'no release'}"
+        for each in known
+        for one in each["vulns"]
+    ]
+    told = f"pip-audit: {len(known)} of {len(packages)} packages audited, known vulnerabilities: {len(lines)}"
+    return not lines, "\n".join([told, *lines])
 
 
 #: Whatever becomes of a column, the report is made: it shows what was measured, and what was not. Only bad

@@ -14,6 +14,7 @@ from pathlib import Path
 from compatmatrix.errors import EnvironmentFailure
 from compatmatrix.indexes import NO_INDEX
 from compatmatrix.results import EnvReason
+from compatmatrix.text import secrets
 from compatmatrix.tools import Completed, Runner, last_line
 
 #: Seconds. Resolving and installing may fetch hundreds of megabytes; nothing may hang for ever.
@@ -95,6 +96,15 @@ class Interpreter:
         return f"{self.implementation} {self.version}, {self.platform}"
 
 
+def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables without those whose names say that they are secrets, but for what uv needs to reach an index.
+
+    A source distribution, or a git source, is built by code of its own, which sees uv's environment.
+    """
+    kept = ("UV_", "PIP_", "GIT_")
+    return {name: value for name, value in environ.items() if name.startswith(kept) or not secrets({name: value})}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tools:
     """What resolving and building share: a runner and the environment variables for uv and git."""
@@ -105,15 +115,15 @@ class Tools:
     def uv(
         self, *arguments: str | Path, timeout: float = PATIENCE, extra: Mapping[str, str] | None = None
     ) -> Completed:
-        """Run uv where no project's configuration can reach it."""
+        """Run uv where no project's configuration can reach it, and where builds find no secret."""
         command = [self.runner.find("uv"), "--color", "never", "--no-progress", *map(str, arguments)]
         if self.environ.get(NO_INDEX) and arguments[0] in ("pip", "build"):
             command.append("--no-index")
         return self._run(command, timeout, extra or {})
 
     def git(self, *arguments: str, timeout: float = QUICK) -> Completed:
-        """Run git."""
-        return self._run([self.runner.find("git"), *arguments], timeout, {})
+        """Run git, which may need a token of the caller's to fetch; it runs nothing of what it fetched."""
+        return self._run([self.runner.find("git"), *arguments], timeout, {}, self.environ)
 
     def python(self, path: Path, code: str) -> Completed:
         """Run a few lines in an interpreter, apart from the user's site and variables."""
@@ -122,9 +132,11 @@ class Tools:
         except (FileNotFoundError, PermissionError) as error:
             return Completed(code=127, stdout="", stderr=str(error))
 
-    def _run(self, command: list[str], timeout: float, extra: Mapping[str, str]) -> Completed:
+    def _run(
+        self, command: list[str], timeout: float, extra: Mapping[str, str], base: Mapping[str, str] | None = None
+    ) -> Completed:
         with tempfile.TemporaryDirectory(prefix="compatmatrix-") as nowhere:
-            environ = {**_QUIET_GIT, **self.environ, "GIT_TERMINAL_PROMPT": "0", **extra}
+            environ = {**_QUIET_GIT, **(base or without_secrets(self.environ)), "GIT_TERMINAL_PROMPT": "0", **extra}
             return self.runner.run(command, environ=environ, cwd=Path(nowhere), timeout=timeout)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import multiprocessing
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from compatmatrix.resolve import Resolution
 from compatmatrix.tools import Completed, Subprocesses
 from tests.environment.conftest import World
 from tests.environment.packages import commit, sdist, source_tree
+from tests.wheels import write_wheel
 
 
 class Counting(Subprocesses):
@@ -111,6 +113,32 @@ def test_a_changed_file_does_not_pass_its_hash(world: World) -> None:
     with pytest.raises(EnvironmentFailure) as caught:
         world.build(damaged)
     assert caught.value.reason == "install-failed"
+
+
+def test_an_index_that_serves_another_file_than_the_locked_one(world: World) -> None:
+    own = world.root / "own-links"
+    shutil.copytree(world.links, own)
+    world.environ.update(UV_FIND_LINKS=str(own), UV_CACHE_DIR=str(world.root / "own-cache"))
+    resolution = world.resolve({"pypi": "1.1"})
+    shutil.rmtree(world.root / "own-cache")
+    write_wheel(own, "transformers", "1.1", {"transformers/__init__.py": "print('not what was locked')\n"})
+    with pytest.raises(EnvironmentFailure, match="Hash mismatch for `transformers") as caught:
+        world.build(resolution)
+    assert caught.value.reason == "install-failed"
+    assert not list((world.root / "environments").glob("transformers*"))
+
+
+def test_what_is_built_finds_no_secret_of_the_host(world: World, tmp_path: Path) -> None:
+    tree = source_tree(tmp_path / "tree", "1.5")
+    backend = tree / "backend.py"
+    told = "import os\nraise RuntimeError(f'it sees {sorted(os.environ)}')\n"
+    backend.write_text(told + backend.read_text())
+    world.environ.update(GITHUB_TOKEN="planted", AWS_SECRET_ACCESS_KEY="planted", HARMLESS="planted")
+    with pytest.raises(EnvironmentFailure) as caught:
+        world.build(world.resolve({"path": str(tree)}))
+    assert "HARMLESS" in caught.value.log
+    assert "GITHUB_TOKEN" not in caught.value.log
+    assert "AWS_SECRET_ACCESS_KEY" not in caught.value.log
 
 
 def test_a_source_distribution_that_does_not_build(world: World) -> None:

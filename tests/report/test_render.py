@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from html.parser import HTMLParser
@@ -10,6 +11,7 @@ from posixpath import dirname, join, normpath
 from urllib.parse import unquote
 
 import pytest
+from rich.console import Console
 
 from compatmatrix.errors import StorageError
 from compatmatrix.report import render, terminal
@@ -22,7 +24,9 @@ from compatmatrix.results import Outcome, Run
 
 from . import factory
 
-HOSTILE = "<script>alert(1)</script>\u202e\x1b[31m`|@everyone https://user:secret@host hf_" + "a" * 30 + "\n"
+HOSTILE = (
+    "<script>alert(1)</script>\u202e\x1b[31m\x1b]0;title\x07`|@everyone https://user:secret@host hf_" + "a" * 30 + "\n"
+)
 
 
 class Reader(HTMLParser):
@@ -160,6 +164,18 @@ def test_hostile_text_stays_text() -> None:
     outside = re.sub(r"(`+) ?.*? ?\1", "", texts["summary.md"])
     assert "<script>" not in outside
     assert "@everyone" not in outside
+
+
+@pytest.mark.parametrize("width", [60, 200])
+def test_hostile_text_steers_no_terminal(width: int) -> None:
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system="truecolor", highlight=False)
+    terminal.show(hostile_run(), console=console)
+    assert isinstance(console.file, io.StringIO)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", console.file.getvalue())  # colours are rich's own
+    assert not [character for character in shown if character != "\n" and not character.isprintable()]
+    for secret in ("user:secret", "hf_aaa"):
+        assert secret not in shown
+    assert "<script>alert(1)</script>" in shown
 
 
 def test_code_spans_hold() -> None:

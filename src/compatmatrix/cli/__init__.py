@@ -16,6 +16,7 @@ import click
 
 from compatmatrix import __version__
 from compatmatrix.cli import comparing, merging, pinning, publishing, running, sweeping
+from compatmatrix.cli.options import say
 from compatmatrix.errors import CompatmatrixError, Exit
 
 
@@ -65,7 +66,7 @@ def main() -> None:
     try:
         status = cli.main(prog_name="compatmatrix", standalone_mode=False)
     except CompatmatrixError as error:
-        click.echo(f"compatmatrix: {error}", err=True)
+        say(f"compatmatrix: {error}", err=True)
         status = error.exit
     except click.exceptions.Abort:
         status = _interrupted()
@@ -78,10 +79,10 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = Exit.OK
     except OSError as error:
-        click.echo(f"compatmatrix: {error}\n  next: make the path usable, or name another state directory", err=True)
+        say(f"compatmatrix: {error}\n  next: make the path usable, or name another state directory", err=True)
         status = Exit.STORAGE
     except Exception:
-        traceback.print_exc()
+        say(traceback.format_exc(), err=True, nl=False)
         click.echo("compatmatrix: this is a defect of compatmatrix; please report it with the lines above", err=True)
         status = Exit.DEFECT
     sys.exit(int(status or 0))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from compatmatrix.cli.options import say
 from compatmatrix.errors import Exit, InputError
 
 
@@ -66,5 +67,5 @@ def diff(
     if style == "json":
         click.echo(json.dumps(diff_text.data(found), indent=1, ensure_ascii=False))
     else:
-        click.echo(diff_text.text(found) if style == "text" else diff_text.markdown(found), nl=False)
+        say(diff_text.text(found) if style == "text" else diff_text.markdown(found), nl=False)
     return found.exit

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from compatmatrix.cli.options import now
+from compatmatrix.cli.options import now, say
 from compatmatrix.errors import Exit
 
 FILE = click.Path(path_type=Path)
@@ -37,7 +37,7 @@ def merge(paths: tuple[Path, ...], matrix_file: Path, state: Path, **how: bool) 
     matrix = loading.load_matrix(matrix_file)
     meant = {version.id: plan.definition(matrix, version) for version in matrix.versions}
     with Store(state / STORE) as store:
-        merge_stores(paths, store, meant, click.echo, now=now(), **how)
+        merge_stores(paths, store, meant, say, now=now(), **how)
     return Exit.OK
 
 

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
+from compatmatrix.text import redact, strip_controls
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 FILES = [
@@ -93,3 +95,8 @@ def options(*groups: list[Callable[[F], F]]) -> Callable[[F], F]:
 def now() -> datetime.datetime:
     """The moment, in UTC, to the second: the one clock that a report is given."""
     return datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+
+
+def say(line: str, *, err: bool = False, nl: bool = True) -> None:
+    """Print for people. What others wrote may be in it: neither a control sequence nor a secret gets through."""
+    click.echo(redact(strip_controls(line)), err=err, nl=nl)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from compatmatrix.cli.options import now
+from compatmatrix.cli.options import now, say
 from compatmatrix.errors import Exit, StorageError
 
 
@@ -101,7 +101,7 @@ def pin(
     if style == "json":
         click.echo(json.dumps(data.data(advice), indent=1, ensure_ascii=False))
     else:
-        click.echo(telling.text(advice, titles), nl=False)
+        say(telling.text(advice, titles), nl=False)
     if output is not None:
         _write(files.of(advice), output, err=style == "json")
     return advice.exit

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from compatmatrix.cli.options import OUTPUT, SELECT, STATE, now, options
+from compatmatrix.cli.options import OUTPUT, SELECT, STATE, now, options, say
 from compatmatrix.errors import Exit
 
 
@@ -23,8 +23,8 @@ def run(**given: Any) -> Exit:
 
     job = pipeline.load(**given)
     for version in job.plan.versions:
-        pipeline.run_column(job, version.id, click.echo)
-    return pipeline.report(job, now=now(), echo=click.echo)
+        pipeline.run_column(job, version.id, say)
+    return pipeline.report(job, now=now(), echo=say)
 
 
 @click.command()
@@ -35,7 +35,7 @@ def column(version: str, **given: Any) -> Exit:
     from compatmatrix import pipeline
 
     job = pipeline.load(**given)
-    return pipeline.run_column(job, version, click.echo)
+    return pipeline.run_column(job, version, say)
 
 
 @click.command()
@@ -44,7 +44,7 @@ def report(**given: Any) -> Exit:
     """Render the report from what is stored, without running anything; the exit status tells the news."""
     from compatmatrix import pipeline
 
-    return pipeline.report(pipeline.load(**given), now=now(), echo=click.echo)
+    return pipeline.report(pipeline.load(**given), now=now(), echo=say)
 
 
 @click.command()
@@ -56,7 +56,7 @@ def environment(version: str, extra: tuple[str, ...], **given: Any) -> Exit:
     from compatmatrix import pipeline
 
     job = pipeline.load(**given)
-    click.echo(pipeline.environment(job, version, extra, lambda line: click.echo(line, err=True)))
+    click.echo(pipeline.environment(job, version, extra, lambda line: say(line, err=True)))
     return Exit.OK
 
 
@@ -69,11 +69,11 @@ def list_(**given: Any) -> Exit:
     plan = pipeline.load(**given).plan
     click.echo("versions: " + ", ".join(version.id for version in plan.versions))
     for scenario in plan.scenarios:
-        click.echo(f"\n{scenario.id}  {scenario.title}")
+        say(f"\n{scenario.id}  {scenario.title}")
         for cell in plan.cells:
             if cell.scenario.id == scenario.id:
                 needs = f"   needs {', '.join(cell.variant.needs)}" if cell.variant.needs else ""
-                click.echo(f"  {cell.id}{needs}")
+                say(f"  {cell.id}{needs}")
     click.echo(f"\n{len(plan.cells)} cells in each of {len(plan.versions)} versions")
     return Exit.OK
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from compatmatrix.cli.options import CELLS, FILES, STATE, now, options
+from compatmatrix.cli.options import CELLS, FILES, STATE, now, options, say
 from compatmatrix.errors import Exit
 from compatmatrix.session import parallel
 
@@ -67,7 +67,7 @@ def sweep(
         keep_environments=keep_environments,
         room=int(room * (1 << 30)),
     )
-    sheet, status = sweep_stages.sweep(series, work, click.echo)
+    sheet, status = sweep_stages.sweep(series, work, say)
     click.echo(f"Atlas: {sweep_stages.atlas(series, sheet, output, now=now())}")
     return status
 
@@ -110,11 +110,11 @@ def flips(
         work = Work(
             arguments=series.arguments, jobs=jobs, keep_environments=keep_environments, room=int(room * (1 << 30))
         )
-        found = sweep_stages.confirm(series, sheet, work, click.echo)
+        found = sweep_stages.confirm(series, sheet, work, say)
     else:
         found = sweep_stages.all_flips(series, sheet)
     for line in sweep_stages.flip_lines(sheet, found):
-        click.echo(line)
+        say(line)
     beliefs = [flip.belief.value for flip in found]
     counts = ", ".join(f"{beliefs.count(belief)} {belief}" for belief in dict.fromkeys(sorted(beliefs)))
     flip = "flip" if len(found) == 1 else "flips"
@@ -144,7 +144,7 @@ def bisect(cell: str, good: str, bad: str, over: str, at: str, git: str | None, 
     job = bisect_stages.load(cell, **given)
     repository = "" if no_commits else git if git is not None else bisect_stages.default_git(job)
     question = bisect_stages.Question(good=good, bad=bad, over=over, at=at, git=repository)
-    bisect_stages.run(job, question, os.environ, click.echo)
+    bisect_stages.run(job, question, os.environ, say)
     return Exit.OK
 
 
@@ -162,5 +162,5 @@ def blame(cell: str, number: str, packages: tuple[str, ...], **given: Any) -> Ex
     from compatmatrix import bisect_stages
     from compatmatrix import blame as stages
 
-    stages.run(bisect_stages.load(cell, **given), number, packages, os.environ, click.echo)
+    stages.run(bisect_stages.load(cell, **given), number, packages, os.environ, say)
     return Exit.OK

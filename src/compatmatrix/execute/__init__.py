@@ -5,7 +5,8 @@ for a cell, watches time, progress and memory from outside, and gives back what 
 process ended, as plain data: :class:`compatmatrix.classify.Ended`. What that means is decided there.
 """
 
+from compatmatrix.execute.asked import asked
 from compatmatrix.execute.limits import Limits
 from compatmatrix.execute.probe import Probe, ProbeStartError, Ready
 
-__all__ = ["Limits", "Probe", "ProbeStartError", "Ready"]
+__all__ = ["Limits", "Probe", "ProbeStartError", "Ready", "asked"]

@@ -98,6 +98,7 @@ class Probe:
             self._start()
         except BaseException:
             self.close()
+            forget(self._workdir)
             raise
         return self
 

@@ -54,9 +54,11 @@ def read_record(path: Path, cell: str) -> tuple[dict[str, Any] | None, str]:
 
 
 def forget(workdir: Path) -> None:
-    """Remove what the last cell left in a probe's directory: nothing has been stripped from it."""
+    """Remove what cells and imports left in a probe's directory: nothing has been stripped from it."""
     for name in ("cell", "tmp", "home", "hf", "out"):
         shutil.rmtree(workdir / name, ignore_errors=True)
+    for name in ("request.json", "ready.json", "zygote.log"):
+        (workdir / name).unlink(missing_ok=True)
 
 
 def read_json(path: Path, largest: int) -> Any:
