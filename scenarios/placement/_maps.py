@@ -2,7 +2,6 @@
 
 import functools
 import importlib
-import os
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Tuple
 
 import torch
@@ -17,12 +16,12 @@ from scenarios.placement._configs import Config
 if TYPE_CHECKING:
     from compatprobe import Cell
 
-#: Where versions look the function up that makes the map: accelerate's, or one of their own.
-_PLANNERS = ("transformers.modeling_utils", "transformers.integrations.accelerate")
+#: Where versions look these functions up: accelerate's, or (from 4.51 on) copies of their own.
+_PLACES = ("transformers.modeling_utils", "transformers.integrations.accelerate")
 _PLANNER = "infer_auto_device_map"
-#: accelerate's own switch: what ``init_empty_weights`` makes is made on meta. Otherwise each tensor is made on the
-#: CPU and thrown away: gigabytes in all, for the same map.
-_ALL_ON_META = "ACCELERATE_INIT_INCLUDE_BUFFERS"
+#: Asked for buffers too, it makes everything on meta. Otherwise each tensor is made on the CPU and thrown away:
+#: gigabytes in all, and half a minute, for the same map.
+_EMPTY = "init_empty_weights"
 
 
 class Chosen(NamedTuple):
@@ -59,12 +58,13 @@ def choose(cell: "Cell", config: Config, strategy: str, memory: Mapping[Any, int
     made = write_checkpoint(cell.directory / "checkpoint", config, {"none": torch.zeros(1)})
     cell.architecture(config["model_type"])
     model_class = cell.api(config["architectures"][0])
-    replaced = list(_replaceable())
+    planners, empties = list(_found(_PLANNER)), list(_found(_EMPTY))
     cell.step("choose the map")
     try:
-        os.environ[_ALL_ON_META] = "1"
-        for module, original in replaced:
+        for module, original in planners:
             setattr(module, _PLANNER, _catching(original))
+        for module, original in empties:
+            setattr(module, _EMPTY, functools.partial(original, include_buffers=True))
         model_class.from_pretrained(
             str(made.path),
             torch_dtype=getattr(torch, config["torch_dtype"]),
@@ -79,20 +79,21 @@ def choose(cell: "Cell", config: Config, strategy: str, memory: Mapping[Any, int
             raise Unsupported("rope_scaling of this configuration", str(error)) from error
         raise
     finally:
-        os.environ.pop(_ALL_ON_META, None)
-        for module, original in replaced:
-            setattr(module, _PLANNER, original)
+        for name, replaced in ((_PLANNER, planners), (_EMPTY, empties)):
+            for module, original in replaced:
+                setattr(module, name, original)
     raise RuntimeError(f"from_pretrained(device_map={strategy!r}) ended without a call of {_PLANNER}")
 
 
-def _replaceable() -> Iterator[Tuple[Any, Callable[..., Any]]]:
-    for name in _PLANNERS:
+def _found(function: str) -> Iterator[Tuple[Any, Callable[..., Any]]]:
+    """The modules that have a function of this name, and the function."""
+    for name in _PLACES:
         try:
             module = importlib.import_module(name)
         except ModuleNotFoundError:
             continue
-        if hasattr(module, _PLANNER):
-            yield module, getattr(module, _PLANNER)
+        if hasattr(module, function):
+            yield module, getattr(module, function)
 
 
 def _catching(original: Callable[..., Any]) -> Callable[..., Any]:
