@@ -185,8 +185,8 @@ def discover(where: Sequence[Path], *, python: str = sys.executable) -> tuple[tu
     Scenario files are imported by the probe in a process of its own, never by the host. Raises
     :class:`ScenarioError` with every mistake in them.
     """
-    listing = _listing(where, python)
-    entries, told = listing["scenarios"], list(mistakes.broken(where, listing["errors"]))
+    found = listing(where, python)
+    entries, told = found["scenarios"], list(mistakes.broken(where, found["errors"]))
     if not told:  # what a scenario says of another one means something only where all could be read
         told += mistakes.values(where, entries)
     told += mistakes.texts(where, entries, skip=roots.shipped().resolve())
@@ -198,10 +198,10 @@ def discover(where: Sequence[Path], *, python: str = sys.executable) -> tuple[tu
         )
     if not entries:
         raise ScenarioError(f"no scenario under {', '.join(map(roots.shown, where))}", hint="see docs/scenarios.md")
-    return tuple(Scenario.model_validate(entry) for entry in entries), listing["probe_hash"]
+    return tuple(Scenario.model_validate(entry) for entry in entries), found["probe_hash"]
 
 
-def _listing(where: Sequence[Path], python: str) -> dict[str, Any]:
+def listing(where: Sequence[Path], python: str = sys.executable) -> dict[str, Any]:
     """What the probe says of the scenario files, see ``compatprobe.discover``."""
     with tempfile.TemporaryDirectory(prefix="compatmatrix-") as directory:
         out = Path(directory) / "scenarios.json"
@@ -219,5 +219,5 @@ def _listing(where: Sequence[Path], python: str) -> dict[str, Any]:
                 f"the process that imports the scenario files ended with status {done.returncode}:\n{told}",
                 hint="what @scenario is given must be strings and numbers, and no file may end the process",
             )
-        listing: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
-        return listing
+        found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+        return found

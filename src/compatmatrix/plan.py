@@ -142,8 +142,8 @@ def _must_match(glob: str, cells: Sequence[PlannedCell], what: str) -> None:
         names = sorted({name for cell in cells for name in (cell.id, cell.scenario.id, cell.scenario.family)})
         raise SelectionError(
             f"{what}: no scenario or cell matches {glob!r}" + did_you_mean(glob, names),
-            hint="`compatmatrix list` shows every cell id; * and ? may stand for parts of it. Scenarios of your own are "
-            "named by --scenarios",
+            hint="`compatmatrix list` shows every cell id; * and ? may stand for parts of it; scenarios of your own "
+            "are named by --scenarios",
         )
 
 

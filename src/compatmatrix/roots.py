@@ -66,14 +66,16 @@ def packages(roots: Sequence[Path]) -> dict[str, Path]:
 
 
 def source(roots: Sequence[Path], file: str) -> Path:
-    """The file that the probe calls ``family/name.py``: the user's own, where the root was made for a single file."""
-    path = next((root / file for root in roots if (root / file).is_file()), Path(file))
-    return path.resolve() if path.is_symlink() else path
+    """The file that the probe calls ``family/name.py``."""
+    return next((root / file for root in roots if (root / file).is_file()), Path(file))
 
 
 def shown(path: Path) -> str:
-    """A path as the user would write it: relative where it is below the working directory."""
-    path = source([path.parent], path.name)
+    """A path as the user would write it: relative where it is below the working directory.
+
+    Where a root was made for a single file, it is that file.
+    """
+    path = path.resolve() if path.is_symlink() else path
     return path.relative_to(Path.cwd()).as_posix() if path.is_relative_to(Path.cwd()) else str(path)
 
 

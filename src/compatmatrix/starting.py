@@ -17,9 +17,9 @@ _NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
 
 
 def project(directory: Path) -> list[Path]:
-    """Write ``matrix.yaml``, its schema and ``noxfile.py``; the paths. Raises :class:`InputError` for any that is there.
+    """Write ``matrix.yaml``, its schema and ``noxfile.py``, all or none; the paths.
 
-    All of them, or none.
+    Raises :class:`InputError` where one of them is there.
     """
     texts = {
         "matrix.yaml": _read("matrix.yaml.in"),

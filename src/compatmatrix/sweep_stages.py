@@ -44,7 +44,12 @@ class Series:
 
 
 def load(
-    specifier: str, *, environ: Mapping[str, str], prereleases: bool = False, latest_of_minor: bool = False, **given: Any
+    specifier: str,
+    *,
+    environ: Mapping[str, str],
+    prereleases: bool = False,
+    latest_of_minor: bool = False,
+    **given: Any,
 ) -> Series:
     """The releases that the index has in a specifier, as a job; ``given`` is what :func:`pipeline.load` takes."""
     matrix = loading.load_matrix(given["matrix_file"])

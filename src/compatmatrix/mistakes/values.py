@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from compatmatrix.ledger import matches
 from compatmatrix.mistakes.mistake import Mistake
 from compatmatrix.plan import did_you_mean
 
+#: The other file of two that have the same id, as the probe names it.
+_OTHER = re.compile(r"(?<=the same id as in ).+(?=:\d+$)")
 #: Words of an error -> what to do about it.
 _ADVICE = (
     (
@@ -30,7 +33,8 @@ def broken(where: Sequence[Path], errors: Iterable[Mapping[str, Any]]) -> Iterat
     """What the probe said of files that it could not import."""
     for error in errors:
         advice = next((advice for words, advice in _ADVICE if words in error["message"]), "")
-        yield Mistake(roots.shown(roots.source(where, error["file"])), error["line"], error["message"], advice)
+        message = _OTHER.sub(lambda found: roots.shown(roots.source(where, found[0])), error["message"])
+        yield Mistake(roots.shown(roots.source(where, error["file"])), error["line"], message, advice)
 
 
 def values(where: Sequence[Path], entries: Sequence[Mapping[str, Any]]) -> Iterator[Mistake]:
