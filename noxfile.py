@@ -8,8 +8,10 @@ What follows ``--`` selects:
     nox -s matrix -- --versions 4.46.3,main      some versions
     nox -s matrix -- --fresh                     measure again what is known
     nox -s sweep -- '>=4.36'                     every release in a range, then the atlas
+    nox -s api                                   the API of scenario files, in every minor version
 """
 
+import sys
 from pathlib import Path
 
 import nox
@@ -58,6 +60,14 @@ def matrix(session: nox.Session) -> None:
 def sweep(session: nox.Session) -> None:
     """Run a column for every release in a range, such as '>=4.36', and render the atlas; see docs/sweep.md."""
     session.run(*glue.sweep(session.posargs))
+
+
+@nox.session(venv_backend="none", default=False)
+def api(session: nox.Session) -> None:
+    """Run a user's scenarios, which use all of the API, in the last release of every minor version."""
+    user = ["--scenarios", "tests/fixtures/api_user", "--cells", "api-user", "--output", ".compatmatrix/api"]
+    session.run(*glue.sweep(["--latest-of-minor", *user, *(session.posargs or [">=4.36"])]))
+    session.run(sys.executable, "tests/api/every_minor.py", ".compatmatrix/api/atlas.json")
 
 
 @nox.session

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from compatmatrix import mistakes, roots
 from compatmatrix.claims import Claims
 from compatmatrix.errors import InputError, MatrixError, ScenarioError
 from compatmatrix.ledger import Ledger
@@ -38,6 +39,17 @@ def load_matrix(path: Path) -> Matrix:
 def load_ledger(path: Path) -> Ledger:
     """Read the ledger of known issues; an absent file is an empty ledger."""
     return load_yaml(path, Ledger) if path.exists() else Ledger()
+
+
+def load_ledgers(where: Sequence[Path]) -> Ledger:
+    """The known issues of every root of scenarios that has a ``known_issues.yaml``."""
+    files = [path for path in (root / "known_issues.yaml" for root in where) if path.exists()]
+    issues = [issue for path in files for issue in load_ledger(path).issues]
+    for id in {issue.id for issue in issues}:
+        if sum(issue.id == id for issue in issues) > 1:
+            named = ", ".join(map(roots.shown, files))
+            raise InputError(f"{named}: the known issue {id!r} is in two of them", hint="give one of them another id")
+    return Ledger(issues=tuple(issues))
 
 
 def load_claims(path: Path) -> Claims:
@@ -168,18 +180,33 @@ def capabilities() -> str:
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
-def discover(roots: Sequence[Path], *, python: str = sys.executable) -> tuple[tuple[Scenario, ...], str]:
+def discover(where: Sequence[Path], *, python: str = sys.executable) -> tuple[tuple[Scenario, ...], str]:
     """The scenarios under the roots, and the hash of the probe itself.
 
     Scenario files are imported by the probe in a process of its own, never by the host. Raises
-    :class:`ScenarioError` with every broken file.
+    :class:`ScenarioError` with every mistake in them.
     """
-    for root in roots:
-        if not root.is_dir():
-            raise ScenarioError(f"{root}: there is no such directory", hint="name the scenarios' directory")
+    found = listing(where, python)
+    entries, told = found["scenarios"], list(mistakes.broken(where, found["errors"]))
+    if not told:  # what a scenario says of another one means something only where all could be read
+        told += mistakes.values(where, entries)
+    told += mistakes.texts(where, entries, skip=roots.shipped().resolve())
+    if told:
+        by_line = {(each.file, each.line): each for each in reversed(told)}
+        raise ScenarioError(
+            "scenario files cannot be used:\n" + "\n".join(str(by_line[place]) for place in sorted(by_line)),
+            hint="correct the files; `compatmatrix check` reads them without running anything",
+        )
+    if not entries:
+        raise ScenarioError(f"no scenario under {', '.join(map(roots.shown, where))}", hint="see docs/scenarios.md")
+    return tuple(Scenario.model_validate(_shown(entry)) for entry in entries), found["probe_hash"]
+
+
+def listing(where: Sequence[Path], python: str = sys.executable) -> dict[str, Any]:
+    """What the probe says of the scenario files, see ``compatprobe.discover``."""
     with tempfile.TemporaryDirectory(prefix="compatmatrix-") as directory:
         out = Path(directory) / "scenarios.json"
-        command = [python, "-I", str(PROBE), "list", *map(str, roots), "--out", str(out)]
+        command = [python, "-I", str(PROBE), "list", *map(str, where), "--out", str(out)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=_DISCOVERY_SECONDS, check=False)
         except subprocess.TimeoutExpired:
@@ -188,15 +215,13 @@ def discover(roots: Sequence[Path], *, python: str = sys.executable) -> tuple[tu
                 hint="scenario files must import torch and transformers inside their functions only",
             ) from None
         if done.returncode or not out.exists():
-            raise ScenarioError(f"scenarios could not be listed:\n{(done.stderr or done.stdout)[-2000:]}")
-        listing = json.loads(out.read_text(encoding="utf-8"))
-    if listing["errors"]:
-        lines = [f"  {error['file']}:{error['line']}: {error['message']}" for error in listing["errors"]]
-        raise ScenarioError("scenario files cannot be used:\n" + "\n".join(lines), hint="correct the files")
-    scenarios = tuple(Scenario.model_validate(_shown(entry)) for entry in listing["scenarios"])
-    if not scenarios:
-        raise ScenarioError(f"no scenario under {', '.join(map(str, roots))}", hint="see docs/scenarios.md")
-    return scenarios, listing["probe_hash"]
+            told = (done.stderr or done.stdout).strip()[-2000:]
+            raise ScenarioError(
+                f"the process that imports the scenario files ended with status {done.returncode}:\n{told}",
+                hint="what @scenario is given must be strings and numbers, and no file may end the process",
+            )
+        found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+        return found
 
 
 def _shown(entry: dict[str, Any]) -> dict[str, Any]:

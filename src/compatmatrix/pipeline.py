@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from compatmatrix import archive, assemble, compare, loading, plan, reading, runner
+from compatmatrix import archive, assemble, compare, loading, plan, reading, remembered, roots, runner
 from compatmatrix.errors import Exit, StorageError
 from compatmatrix.history import snapshot
 from compatmatrix.ledger import Ledger
@@ -35,7 +35,7 @@ class Job:
 def load(
     *,
     matrix_file: Path,
-    scenario_roots: Sequence[Path],
+    scenario_roots: Sequence[Path] = (),
     versions: str = "",
     cells: Sequence[str] = (),
     globs: Sequence[str] = (),
@@ -46,11 +46,15 @@ def load(
     baseline: Path | None = None,
     ledger_file: Path | None = None,
 ) -> Job:
-    """Read everything that the user wrote; raises an :class:`InputError` before anything runs."""
+    """Read everything that the user wrote; raises an :class:`InputError` before anything runs.
+
+    ``scenario_roots`` is what ``--scenarios`` names: files and directories beside the shipped scenarios.
+    """
     matrix = loading.load_matrix(matrix_file)
-    default = scenario_roots[0] / "known_issues.yaml"
-    ledger = loading.load_yaml(ledger_file, Ledger) if ledger_file else loading.load_ledger(default)
-    scenarios, probe_hash = loading.discover(scenario_roots)
+    where = roots.gather(scenario_roots, state)
+    ledger = loading.load_yaml(ledger_file, Ledger) if ledger_file else loading.load_ledgers(where)
+    scenarios, probe_hash = loading.discover(where)
+    remembered.remember(state, (cell for scenario in scenarios for cell in scenario.cells))
     wanted = [version for version in versions.split(",") if version]
     patterns = [*cells, *globs]
     basis = json.dumps([probe_hash, loading.judge_hash(), isolation])
@@ -64,7 +68,7 @@ def load(
         settings=runner.Settings(
             root=root,
             state=state.resolve(),
-            scenario_roots=tuple(path.resolve() for path in scenario_roots),
+            scenario_roots=where,
             isolation=isolation,
             fresh=fresh,
             environ=dict(os.environ),

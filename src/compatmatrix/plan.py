@@ -84,7 +84,8 @@ def make(
         _must_match(glob, every, "matrix.yaml's selection")
     if cells:
         for glob in cells:
-            _must_match(glob, planned, "the selection")
+            _must_match(glob, every, "the selection")
+            _must_be_included(glob, planned)
         planned = [cell for cell in planned if any(matches(cell.id, glob) for glob in cells)]
     used = {cell.scenario.id for cell in planned}
     kept = tuple(scenario for scenario in scenarios if scenario.id in used)
@@ -143,7 +144,16 @@ def _must_match(glob: str, cells: Sequence[PlannedCell], what: str) -> None:
         names = sorted({name for cell in cells for name in (cell.id, cell.scenario.id, cell.scenario.family)})
         raise SelectionError(
             f"{what}: no scenario or cell matches {glob!r}" + did_you_mean(glob, names),
-            hint="`compatmatrix list` shows every cell id; * and ? may stand for parts of it",
+            hint="`compatmatrix list` shows every cell id; * and ? may stand for parts of it; scenarios of your own "
+            "are named by --scenarios",
+        )
+
+
+def _must_be_included(glob: str, planned: Sequence[PlannedCell]) -> None:
+    if not any(matches(cell.id, glob) for cell in planned):
+        raise SelectionError(
+            f"the selection: matrix.yaml leaves out what {glob!r} matches",
+            hint="add it to scenarios.include, or take it out of scenarios.exclude",
         )
 
 

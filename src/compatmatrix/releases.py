@@ -84,6 +84,22 @@ def find(package: str, specifier: str, *, environ: Mapping[str, str], prerelease
     return tuple(chosen)
 
 
+def latest_of_minor(listed: Sequence[Release]) -> tuple[Release, ...]:
+    """The last release of each minor version (``4.46.3`` of 4.46), in their order.
+
+    One that was yanked, or is a pre-release, stands for its minor version only where there is no other.
+    """
+    kept: dict[tuple[int, ...], Release] = {}
+    for release in sorted(public(listed), key=_preference):
+        kept[Number(release.version).release[:2]] = release
+    return tuple(sorted(kept.values(), key=lambda release: Number(release.version)))
+
+
+def _preference(release: Release) -> tuple[bool, bool, Number]:
+    number = Number(release.version)
+    return release.yanked is None, not number.is_prerelease, number
+
+
 def one(package: str, wanted: str, *, environ: Mapping[str, str]) -> Release:
     """The release of that number; raises as :func:`number` and :func:`find` do."""
     return public(find(package, f"=={number(wanted)}", environ=environ, prereleases=True))[-1]

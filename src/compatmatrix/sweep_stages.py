@@ -43,10 +43,18 @@ class Series:
         return self.job.settings.state / "sweep" / "repeats.json"
 
 
-def load(specifier: str, *, prereleases: bool, environ: Mapping[str, str], **given: Any) -> Series:
+def load(
+    specifier: str,
+    *,
+    environ: Mapping[str, str],
+    prereleases: bool = False,
+    latest_of_minor: bool = False,
+    **given: Any,
+) -> Series:
     """The releases that the index has in a specifier, as a job; ``given`` is what :func:`pipeline.load` takes."""
     matrix = loading.load_matrix(given["matrix_file"])
     found = releases.find(PACKAGE, specifier, environ=environ, prereleases=prereleases)
+    found = releases.latest_of_minor(found) if latest_of_minor else found
     text = sweep_sheet.matrix_text(sweep_sheet.matrix_of(matrix, found))
     file = given["state"].resolve() / "sweep" / f"matrix-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
     _write(file, text)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from compatmatrix.errors import EnvironmentFailure, SelectionError
-from compatmatrix.releases import Release, find
+from compatmatrix.releases import Release, find, latest_of_minor
 from tests.environment.packages import wheel
 
 BARE = {"PIP_CONFIG_FILE": os.devnull}
@@ -67,6 +67,18 @@ def test_releases_of_all_indexes_are_there_once(tmp_path: Path) -> None:
     assert find("transformers", "", environ=environ) == tuple(Release(version=each) for each in ("1.0", "1.1", "1.2"))
     own = {**BARE, "UV_DEFAULT_INDEX": one, "UV_INDEX": f"named={two}"}
     assert len(find("transformers", "", environ=own)) == 3
+
+
+def test_the_last_release_of_each_minor_version() -> None:
+    listed = [
+        *(Release(version=each) for each in ("4.9.0", "4.9.10", "4.9.9", "4.10.0", "5.0.0rc1", "5.0.0")),
+        *(Release(version=each, yanked="broken") for each in ("4.9.11", "4.11.0", "4.11.1")),
+        *(Release(version=each) for each in ("5.1.0rc1", "5.1.0rc2", "4.9.10+cpu")),
+    ]
+    found = latest_of_minor(listed)
+    assert [each.version for each in found] == ["4.9.10", "4.10.0", "4.11.1", "5.0.0", "5.1.0rc2"]
+    assert [each.yanked for each in found] == [None, None, "broken", None, None]
+    assert latest_of_minor(()) == ()
 
 
 class _Answers(http.server.BaseHTTPRequestHandler):

@@ -55,6 +55,25 @@ def test_every_release_in_a_range_and_only_what_is_new_again(project: Project) -
     assert "0 columns to run, 1 known" in output
 
 
+def test_scenarios_of_ones_own_in_the_last_release_of_each_minor_version(project: Project) -> None:
+    """Each column is a process of its own, which must find the same scenarios under the same names."""
+    project.write_matrix([{"id": "1.0.0", "sources": [{"pypi": "1.0.0"}]}])
+    (project.directory / "mine.py").write_text(
+        "from compatprobe import Cell, scenario\n\n\n"
+        '@scenario(title="mine")\n'
+        "def mine(cell: Cell) -> None:\n"
+        '    """It passes where there is a package."""\n'
+        '    cell.equal("name", cell.id, "mine/mine")\n'
+    )
+    options = (">=1.0.7,<1.1.1", "--latest-of-minor", "--scenarios", "mine.py", "--cells", "mine")
+    status, output = project.run("compatmatrix", "sweep", *options)
+    assert status == 0, output
+    assert "2 releases from 1.0.8 to 1.1.0, 1 cells each: 2 columns to run" in output
+    assert ranges(project, "mine/mine") == ["pass 1.0.8–1.1.0"]
+    status, output = project.run("compatmatrix", "sweep", *options)
+    assert "0 columns to run, 2 known" in output, "the results are found again under the same keys"
+
+
 def test_a_release_without_environment_is_told_and_not_jumped_over(project: Project) -> None:
     project.write_matrix([{"id": "1.0.0", "sources": [{"pypi": "1.0.0"}]}])
     status, output = project.run("compatmatrix", "sweep", ">=1.0.8,<1.2", "--cells", "tiny/load[plain]", "--jobs", "2")

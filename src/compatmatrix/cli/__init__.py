@@ -15,7 +15,7 @@ import traceback
 import click
 
 from compatmatrix import __version__
-from compatmatrix.cli import comparing, merging, pinning, publishing, running, sweeping
+from compatmatrix.cli import comparing, merging, pinning, publishing, running, starting, sweeping
 from compatmatrix.cli.options import say
 from compatmatrix.errors import CompatmatrixError, Exit
 
@@ -31,12 +31,16 @@ def cli() -> None:
     compatmatrix pin --need 'llama/*'        which version to pin for what you need
     compatmatrix list                        the scenarios and their cells
     compatmatrix check                       read matrix.yaml and the scenarios, run nothing
+    compatmatrix init                        begin in an empty directory
+    compatmatrix new my-model                begin a scenario of your own
 
     `nox -s matrix` does the same as `run`, with the columns in parallel.
     """
 
 
 for command in (
+    starting.init,
+    starting.new,
     running.run,
     running.column,
     running.report,
@@ -55,6 +59,8 @@ for command in (
     sweeping.flips,
     sweeping.bisect,
     sweeping.blame,
+    starting.completion,
+    starting.options,
 ):
     cli.add_command(command)
 

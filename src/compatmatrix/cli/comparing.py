@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from compatmatrix.cli import completing
 from compatmatrix.cli.options import say
 from compatmatrix.errors import Exit, InputError
 
@@ -21,7 +22,14 @@ from compatmatrix.errors import Exit, InputError
     metavar="FROM TO",
     help="Compare two versions of one run instead: what an upgrade from the one to the other would bring.",
 )
-@click.option("--cells", "globs", multiple=True, metavar="GLOB", help="Only these cells; may be given again.")
+@click.option(
+    "--cells",
+    "globs",
+    multiple=True,
+    metavar="GLOB",
+    shell_complete=completing.cells,
+    help="Only these cells; may be given again.",
+)
 @click.option("--run", help="The run of --versions: a file or an id. Default: latest.json of the report.")
 @click.option(
     "--report",
@@ -30,7 +38,14 @@ from compatmatrix.errors import Exit, InputError
     show_default=True,
     help="The directory that has latest.json and the history, runs/.",
 )
-@click.option("--format", "style", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "markdown", "json"]),
+    default="text",
+    show_default=True,
+    help="For a terminal, a comment or a program.",
+)
 def diff(
     before: str | None,
     after: str | None,

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from compatmatrix import roots
 from compatmatrix.cli.options import now, say
 from compatmatrix.errors import Exit
 
@@ -15,8 +16,21 @@ FILE = click.Path(path_type=Path)
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=FILE, metavar="PATH...")
-@click.option("--matrix", "matrix_file", type=FILE, default=Path("matrix.yaml"))
-@click.option("--state", type=FILE, default=Path(".compatmatrix"), show_default=True)
+@click.option(
+    "--matrix",
+    "matrix_file",
+    type=FILE,
+    default=Path("matrix.yaml"),
+    show_default=True,
+    help="The file that says what is tested: a column that it defines otherwise is not merged.",
+)
+@click.option(
+    "--state",
+    type=FILE,
+    default=Path(".compatmatrix"),
+    show_default=True,
+    help="Where the local results store is kept.",
+)
 @click.option(
     "--by-directory", is_flag=True, help="Take a store in column-VERSION/ at its word only about that version."
 )
@@ -29,6 +43,10 @@ def merge(paths: tuple[Path, ...], matrix_file: Path, state: Path, **how: bool) 
     """Take columns that were run elsewhere into the local store; `compatmatrix report` then shows them.
 
     PATH is a results store, a state directory, or a directory that holds some. All of them are merged, or none.
+
+    \b
+    compatmatrix merge elsewhere/.compatmatrix
+    compatmatrix merge downloads/ --by-directory --leave-out-damaged
     """
     from compatmatrix import loading, plan
     from compatmatrix.merge import merge as merge_stores
@@ -44,9 +62,30 @@ def merge(paths: tuple[Path, ...], matrix_file: Path, state: Path, **how: bool) 
 @click.command()
 @click.option("--issues", "issues_file", required=True, type=FILE, help="What `gh issue list` says, as JSON.")
 @click.option("--output", required=True, type=FILE, help="Directory for the action and its texts.")
-@click.option("--run", "run_file", type=FILE, default=Path("reports/latest.json"), show_default=True)
-@click.option("--ledger", "ledger_file", type=FILE, default=Path("scenarios/known_issues.yaml"), show_default=True)
-@click.option("--matrix", "matrix_file", type=FILE, default=Path("matrix.yaml"), show_default=True)
+@click.option(
+    "--run",
+    "run_file",
+    type=FILE,
+    default=Path("reports/latest.json"),
+    show_default=True,
+    help="The run that is told about.",
+)
+@click.option(
+    "--ledger",
+    "ledger_file",
+    type=FILE,
+    default=lambda: roots.base() / "known_issues.yaml",
+    show_default="known_issues.yaml beside the scenarios",
+    help="The file of known issues.",
+)
+@click.option(
+    "--matrix",
+    "matrix_file",
+    type=FILE,
+    default=Path("matrix.yaml"),
+    show_default=True,
+    help="The file whose policy says when a run is overdue.",
+)
 @click.option("--heartbeat", is_flag=True, help="Only ask whether the run is older than policy.overdue_after_days.")
 @click.option("--page", default="", metavar="URL", help="Where the report is published.")
 @click.option("--job", default="", metavar="URL", help="The job that made the run.")
@@ -54,6 +93,9 @@ def tracking(output: Path, run_file: Path, page: str, job: str, **given: Any) ->
     """Decide what a run means for the tracking issue: action.json, body.md and comment.md, for gh to carry out.
 
     The issue is opened and updated by news, and closed by a complete run without any.
+
+    \b
+    compatmatrix tracking --issues issues.json --output tracking
     """
     from compatmatrix import loading, pipeline
     from compatmatrix.errors import StorageError

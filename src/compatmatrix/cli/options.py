@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from compatmatrix.cli import completing
 from compatmatrix.text import redact, strip_controls
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -28,17 +29,28 @@ FILES = [
         "scenario_roots",
         type=click.Path(path_type=Path),
         multiple=True,
-        default=(Path("scenarios"),),
-        show_default=True,
-        help="Directory of scenario packages; may be given again.",
+        metavar="FILE|DIRECTORY",
+        help="Scenarios of your own, beside the shipped ones: a file, or a directory of families; may be given again.",
     ),
 ]
-CELLS = click.option("--cells", multiple=True, metavar="GLOB", help="Only these cells; may be given again.")
+CELLS = click.option(
+    "--cells",
+    multiple=True,
+    metavar="GLOB",
+    help="Only these cells; may be given again.",
+    shell_complete=completing.cells,
+)
 SELECT = [
     *FILES,
-    click.option("--versions", default="", metavar="ID[,ID...]", help="Only these versions of the matrix."),
+    click.option(
+        "--versions",
+        default="",
+        metavar="ID[,ID...]",
+        help="Only these versions of the matrix.",
+        shell_complete=completing.versions,
+    ),
     CELLS,
-    click.argument("globs", nargs=-1),
+    click.argument("globs", nargs=-1, shell_complete=completing.cells),
 ]
 STATE = [
     click.option(

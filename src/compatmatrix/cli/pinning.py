@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from compatmatrix import roots
+from compatmatrix.cli import completing
 from compatmatrix.cli.options import now, say
 from compatmatrix.errors import Exit, StorageError
 
@@ -20,10 +22,17 @@ from compatmatrix.errors import Exit, StorageError
     multiple=True,
     required=True,
     metavar="GLOB",
+    shell_complete=completing.cells,
     help="What has to work: a cell, a scenario, a family, with * and ?; may be given again. "
     "A version serves a need when every cell of it that could be tested passes.",
 )
-@click.option("--prefer", type=click.Choice(["newest", "oldest"]), default="newest", show_default=True)
+@click.option(
+    "--prefer",
+    type=click.Choice(["newest", "oldest"]),
+    default="newest",
+    show_default=True,
+    help="Which of several versions that serve alike.",
+)
 @click.option(
     "--allow-known",
     "allowed",
@@ -52,8 +61,8 @@ from compatmatrix.errors import Exit, StorageError
     "--ledger",
     "ledger_file",
     type=click.Path(path_type=Path),
-    default=Path("scenarios/known_issues.yaml"),
-    show_default=True,
+    default=lambda: roots.base() / "known_issues.yaml",
+    show_default="known_issues.yaml beside the scenarios",
     help="The titles of known issues, if it is there.",
 )
 @click.option(
@@ -62,7 +71,14 @@ from compatmatrix.errors import Exit, StorageError
     metavar="DIR",
     help="Write constraints.txt with hashes, lines for pyproject.toml and a rule for Renovate there.",
 )
-@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For people, or for programs.",
+)
 def pin(
     needs: tuple[str, ...],
     prefer: str,

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from compatmatrix.cli import completing
 from compatmatrix.cli.options import OUTPUT, SELECT, STATE, now, options, say
 from compatmatrix.errors import Exit
 
@@ -18,6 +19,11 @@ def run(**given: Any) -> Exit:
     GLOBS select cells: an id such as 'llama/auto-model[tied,disk]', a scenario, a family, with * and ?.
     Results that are known and unchanged are taken from the store; an interrupted run is taken up where
     it stopped.
+
+    \b
+    compatmatrix run
+    compatmatrix run --versions 4.46.3,main 'llama/*'
+    compatmatrix run --scenarios my_model.py my-model
     """
     from compatmatrix import pipeline
 
@@ -28,10 +34,15 @@ def run(**given: Any) -> Exit:
 
 
 @click.command()
-@click.argument("version")
+@click.argument("version", shell_complete=completing.version)
 @options(SELECT, STATE, OUTPUT)
 def column(version: str, **given: Any) -> Exit:
-    """Run one column: resolve VERSION, build its environment, run its cells, store the results."""
+    """Run one column: resolve VERSION, build its environment, run its cells, store the results.
+
+    \b
+    compatmatrix column 4.46.3
+    compatmatrix column main 'llama/plain' --fresh
+    """
     from compatmatrix import pipeline
 
     job = pipeline.load(**given)
@@ -41,18 +52,28 @@ def column(version: str, **given: Any) -> Exit:
 @click.command()
 @options(SELECT, STATE, OUTPUT)
 def report(**given: Any) -> Exit:
-    """Render the report from what is stored, without running anything; the exit status tells the news."""
+    """Render the report from what is stored, without running anything; the exit status tells the news.
+
+    \b
+    compatmatrix report
+    compatmatrix report 'llama/*' --output llama-report
+    """
     from compatmatrix import pipeline
 
     return pipeline.report(pipeline.load(**given), now=now(), echo=say)
 
 
 @click.command()
-@click.argument("version")
+@click.argument("version", shell_complete=completing.version)
 @click.option("--with", "extra", multiple=True, metavar="PACKAGE", help="Install this beside it; may be given again.")
 @options(SELECT, STATE, OUTPUT)
 def environment(version: str, extra: tuple[str, ...], **given: Any) -> Exit:
-    """Build VERSION's environment, if it is not there, and print its Python: to reproduce something by hand."""
+    """Build VERSION's environment, if it is not there, and print its Python: to reproduce something by hand.
+
+    \b
+    compatmatrix environment 4.46.3
+    compatmatrix environment 4.46.3 --with pytest
+    """
     from compatmatrix import pipeline
 
     job = pipeline.load(**given)
@@ -63,7 +84,13 @@ def environment(version: str, extra: tuple[str, ...], **given: Any) -> Exit:
 @click.command(name="list")
 @options(SELECT)
 def list_(**given: Any) -> Exit:
-    """List the versions, the scenarios and the cells that would be run."""
+    """List the versions, the scenarios and the cells that would be run.
+
+    \b
+    compatmatrix list
+    compatmatrix list 'llama/*'
+    compatmatrix list --scenarios my_model.py my-model
+    """
     from compatmatrix import pipeline
 
     plan = pipeline.load(**given).plan
@@ -81,7 +108,12 @@ def list_(**given: Any) -> Exit:
 @click.command()
 @options(SELECT, STATE, OUTPUT)
 def check(**given: Any) -> Exit:
-    """Read matrix.yaml, the ledger, the claims and the scenario files, and say what is wrong with them."""
+    """Read matrix.yaml, the ledger, the claims and the scenario files, and say what is wrong with them.
+
+    \b
+    compatmatrix check
+    compatmatrix check --scenarios my_model.py
+    """
     from compatmatrix import pipeline
 
     job = pipeline.load(**given)

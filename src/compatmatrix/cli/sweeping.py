@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from compatmatrix.cli import completing
 from compatmatrix.cli.options import CELLS, FILES, STATE, now, options, say
 from compatmatrix.errors import Exit
 from compatmatrix.session import parallel
@@ -17,6 +18,7 @@ SERIES = [
     *FILES,
     CELLS,
     click.option("--pre", "prereleases", is_flag=True, help="Pre-releases too."),
+    click.option("--latest-of-minor", is_flag=True, help="Only the last release of each minor version."),
 ]
 WORK = [
     click.option("--jobs", type=click.IntRange(1), default=parallel, help="Columns at once; one per processor."),
@@ -44,7 +46,6 @@ OUTPUT = [
 @options(SERIES, STATE, WORK, OUTPUT)
 def sweep(
     specifier: str,
-    prereleases: bool,
     jobs: int,
     keep_environments: bool,
     room: float,
@@ -56,11 +57,16 @@ def sweep(
     The releases are those of the configured index. Companions, selection and limits are matrix.yaml's. What is
     known is not run again, an interrupted sweep is taken up where it stopped, and infrastructure that fails is
     tried again.
+
+    \b
+    compatmatrix sweep '>=4.36'
+    compatmatrix sweep '>=4.46,<4.48' --cells 'llama/plain'
+    compatmatrix sweep '>=4.36' --latest-of-minor --scenarios my_model.py --cells my-model
     """
     from compatmatrix import sweep_stages
     from compatmatrix.sweep import Work
 
-    series = sweep_stages.load(specifier, prereleases=prereleases, environ=os.environ, **given)
+    series = sweep_stages.load(specifier, environ=os.environ, **given)
     work = Work(
         arguments=series.arguments + (("--fresh",) if given["fresh"] else ()),
         jobs=jobs,
@@ -74,11 +80,15 @@ def sweep(
 
 @click.command()
 @options(SERIES, STATE, OUTPUT)
-def atlas(specifier: str, prereleases: bool, output: Path | None, **given: Any) -> Exit:
-    """Render the atlas of the releases in RANGE from what is stored, without running anything."""
+def atlas(specifier: str, output: Path | None, **given: Any) -> Exit:
+    """Render the atlas of the releases in RANGE from what is stored, without running anything.
+
+    \b
+    compatmatrix atlas '>=4.36' --output reports/atlas
+    """
     from compatmatrix import sweep_stages
 
-    series = sweep_stages.load(specifier, prereleases=prereleases, environ=os.environ, **given)
+    series = sweep_stages.load(specifier, environ=os.environ, **given)
     sheet = sweep_stages.known(series)
     click.echo(f"Atlas: {sweep_stages.atlas(series, sheet, output, now=now())}")
     return Exit.OK
@@ -89,7 +99,6 @@ def atlas(specifier: str, prereleases: bool, output: Path | None, **given: Any) 
 @options(SERIES, STATE, WORK)
 def flips(
     specifier: str,
-    prereleases: bool,
     jobs: int,
     keep_environments: bool,
     room: float,
@@ -100,11 +109,14 @@ def flips(
 
     What is listed was swept before. A flip that was seen once may be chance: --confirm repeats both of its sides
     and says which flips were the same each time, and which cells are flaky.
+
+    \b
+    compatmatrix flips '>=4.36' --confirm
     """
     from compatmatrix import sweep_stages
     from compatmatrix.sweep import Work
 
-    series = sweep_stages.load(specifier, prereleases=prereleases, environ=os.environ, **given)
+    series = sweep_stages.load(specifier, environ=os.environ, **given)
     sheet = sweep_stages.known(series)
     if confirm:
         work = Work(
@@ -123,7 +135,7 @@ def flips(
 
 
 @click.command()
-@click.argument("cell")
+@click.argument("cell", shell_complete=completing.cells)
 @click.option(
     "--good", default="", metavar="RELEASE", help="Where it is well. Default: found by going back from --bad."
 )
@@ -138,6 +150,10 @@ def bisect(cell: str, good: str, bad: str, over: str, at: str, git: str | None, 
 
     Both ends are verified first. What cannot be built or has no answer is skipped, which is neither good nor bad: the
     result may be a range. Exchange the ends to find where a cell became well.
+
+    \b
+    compatmatrix bisect 'mini-gemini/forward[2b,kwargs]' --good 4.46.3 --bad 4.50.0
+    compatmatrix bisect 'llama/plain[tied,float32,safetensors]' --over accelerate --at 4.46.3 --bad 1.15.0
     """
     from compatmatrix import bisect_stages
 
@@ -149,7 +165,7 @@ def bisect(cell: str, good: str, bad: str, over: str, at: str, git: str | None, 
 
 
 @click.command()
-@click.argument("cell")
+@click.argument("cell", shell_complete=completing.cells)
 @click.option("--version", "number", required=True, metavar="RELEASE", help="A release in which CELL is red.")
 @click.option("--package", "packages", multiple=True, metavar="NAME", help="Change this one; may be given again.")
 @options(FILES, STATE)
@@ -158,6 +174,10 @@ def blame(cell: str, number: str, packages: tuple[str, ...], **given: Any) -> Ex
 
     Each package is taken in the oldest and the newest release that fits all the others, which stay as they are.
     As shipped means: every package as the index had it on the day after the release.
+
+    \b
+    compatmatrix blame 'mini-gemini/forward[2b,kwargs]' --version 4.50.0
+    compatmatrix blame 'mini-gemini/forward[2b,kwargs]' --version 4.50.0 --package accelerate
     """
     from compatmatrix import bisect_stages
     from compatmatrix import blame as stages
