@@ -20,6 +20,7 @@ exit   meaning
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 
@@ -76,6 +77,15 @@ class ScenarioError(InputError):
 
 class SelectionError(InputError):
     """A version, scenario or cell that was asked for does not exist."""
+
+
+class CheckpointError(InputError):
+    """A checkpoint that cannot be tried: what is wrong with its files, all of it."""
+
+    def __init__(self, path: str, problems: Sequence[str], *, hint: str = "") -> None:
+        told = problems[0] if len(problems) == 1 else "".join(f"\n  {problem}" for problem in problems)
+        super().__init__(f"{path}: {told}", hint=hint or "fetch the checkpoint again, or name another")
+        self.problems = tuple(problems)
 
 
 class InfrastructureError(CompatmatrixError):
