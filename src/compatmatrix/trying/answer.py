@@ -88,7 +88,8 @@ def _parts(versions: Sequence[VersionAnswer], *, unloaded: str) -> Iterator[str]
         if works or partly:
             yield f"what could be tried without its weights works in {_listed(versions, [*works, *partly])}"
     elif not works and not partly:
-        yield "works in none of the versions tried" if len(versions) > 1 else f"does not work in {versions[0].name}"
+        if len(versions) > 1:
+            yield "works in none of the versions tried"
     elif works:
         yield f"works in {_listed(versions, works)}"
     yield from _partly(versions, [] if unloaded else partly, anything_else=bool(works))

@@ -53,7 +53,6 @@ def resolve(given: str, *, revision: str | None, code: bool, room: int, progress
 def _fetch(id: str, revision: str | None, code: bool, room: int, progress: Callable[[str], None]) -> Fetched:
     try:
         import huggingface_hub as hub
-        from huggingface_hub import errors
     except ImportError:
         raise InputError(
             f"{id}: there is no such directory, and ids of the hub need the package huggingface_hub",
@@ -70,33 +69,49 @@ def _fetch(id: str, revision: str | None, code: bool, room: int, progress: Calla
         else:
             progress(f"{id}  fetching {told(sum(files[file] for file in wanted))}, unless they are in the hub's cache")
         patterns = [glob.escape(file) for file in wanted]
-        directory = Path(hub.snapshot_download(id, revision=info.sha, allow_patterns=patterns))
+        directory = Path(hub.snapshot_download(id, revision=revision, allow_patterns=patterns))
         return Fetched(directory=directory, weights=size <= room, size=size)
-    except errors.GatedRepoError:
-        raise InputError(f"{id}: its conditions must be accepted on the hub first", hint=_PRIVATE) from None
-    except errors.RepositoryNotFoundError:
-        raise InputError(
-            f"{id}: there is no such directory here, and no such model on the hub", hint=_PRIVATE
-        ) from None
-    except errors.RevisionNotFoundError:
-        raise InputError(f"{id}: the hub has no revision {revision!r} of it", hint="see its page on the hub") from None
-    except (errors.HfHubHTTPError, errors.OfflineModeIsEnabled, errors.EntryNotFoundError, OSError) as error:
+    except Exception as error:
+        refused = _refused(id, revision, error)
+        if refused is not None:
+            raise refused from None
+        if not _unreachable(error):
+            raise
         return _cached(hub, id, revision, error)
-    except errors.HFValidationError as error:
-        raise InputError(
-            f"{id}: {one_line(str(error))}", hint="name a directory, or an id such as owner/name"
-        ) from None
+
+
+def _names(error: Exception) -> set[str]:
+    """By its name, because the classes have moved, and so has the transport below them."""
+    return {kind.__name__ for kind in type(error).__mro__}
+
+
+def _refused(id: str, revision: str | None, error: Exception) -> InputError | None:
+    """What the hub says of an id, in words; None where it says nothing."""
+    kinds = _names(error)
+    if "GatedRepoError" in kinds:
+        return InputError(f"{id}: its conditions must be accepted on the hub first", hint=_PRIVATE)
+    if "RepositoryNotFoundError" in kinds:
+        return InputError(f"{id}: there is no such directory here, and no such model on the hub", hint=_PRIVATE)
+    if "RevisionNotFoundError" in kinds:
+        return InputError(f"{id}: the hub has no revision {revision!r} of it", hint="see its page on the hub")
+    if "HFValidationError" in kinds:
+        return InputError(f"{id}: {one_line(str(error))}", hint="name a directory, or an id such as owner/name")
+    return None
+
+
+def _unreachable(error: Exception) -> bool:
+    return bool(_names(error) & {"OSError", "TransportError", "RequestException"})
 
 
 def _cached(hub: Any, id: str, revision: str | None, error: Exception) -> Fetched:
     """What an earlier call has fetched; raises :class:`InfrastructureError` where there is nothing."""
-    try:
-        return Fetched(directory=Path(hub.snapshot_download(id, revision=revision, local_files_only=True)))
-    except (OSError, ValueError):
-        raise InfrastructureError(
-            f"{id}: there is no such directory here, and the hub cannot be reached: {one_line(str(error), 160)}",
-            hint="name a directory, or try again where the hub can be reached",
-        ) from None
+    config = hub.try_to_load_from_cache(id, "config.json", revision=revision)
+    if isinstance(config, str):
+        return Fetched(directory=Path(config).parent)
+    raise InfrastructureError(
+        f"{id}: there is no such directory here, and the hub cannot be reached: {one_line(str(error), 160)}",
+        hint="name a directory, or try again where the hub can be reached",
+    ) from None
 
 
 def _wanted(files: Iterable[str], code: bool) -> list[str]:

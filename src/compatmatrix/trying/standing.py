@@ -119,7 +119,7 @@ def _first(detail: str) -> str:
 
 def _unsupported(reason: str) -> str:
     if "trust-remote-code" in reason or reason.startswith("the checkpoint's own code"):
-        return "the checkpoint's own code"
+        return "the checkpoint's own code, which runs only with --trust-remote-code"
     if reason.startswith(("transformers.", "accelerate.")):
         return reason.partition(":")[0].rpartition(".")[2]
     return one_line(reason, 90)
