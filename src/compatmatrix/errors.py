@@ -6,7 +6,7 @@ One tree; each branch has an exit status of its own. ``cli`` is the only place t
 exit   meaning
 =====  ==========================================================================================
 0      the run is complete and there is no news
-2      bad input: matrix.yaml, the ledger, a scenario file, a command line
+2      bad input: matrix.yaml, the ledger, a scenario file, a checkpoint, a command line
 3      regressions: a cell became worse, or is red and nothing explains it
 4      other news: a cell was fixed or behaves differently, or a ledger entry matches nothing
 5      infrastructure: a column could not be built, cells were not run

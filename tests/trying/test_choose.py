@@ -51,7 +51,8 @@ def test_a_decoder_is_tried_in_every_way() -> None:
         f"given/plan[{primary},auto]",
         f"given/plan[{primary},cpu+disk]",
         f"given/plan[{primary},2-cards]",
-        f"given/generate[{primary},default]",
+        f"given/generate[{primary},default,cached]",
+        f"given/generate[{primary},default,uncached]",
         f"given/save[{primary}]",
     ]
 
@@ -61,7 +62,7 @@ def test_what_it_is_about() -> None:
     assert set(choice.essential) == {
         "given/config",
         "given/load[LlamaForCausalLM,default]",
-        "given/generate[LlamaForCausalLM,default]",
+        "given/generate[LlamaForCausalLM,default,cached]",
         "given/plan[LlamaForCausalLM,cpu+disk]",
     }
 

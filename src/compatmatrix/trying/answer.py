@@ -60,10 +60,11 @@ def answer(run: Run, choice: Choice) -> Answer:
 
 
 def _exit(versions: Sequence[VersionAnswer], choice: Choice) -> Exit:
-    unknown = all(each.standing is Standing.UNKNOWN for each in versions)
-    if unknown or (choice.unloaded and any(each.standing.usable for each in versions)):
+    works = any(each.standing.usable for each in versions)
+    unknown = any(each.standing is Standing.UNKNOWN for each in versions)
+    if (works and choice.unloaded) or (unknown and not works):
         return Exit.INFRASTRUCTURE
-    return Exit.OK if any(each.standing.usable for each in versions) else Exit.REGRESSED
+    return Exit.OK if works else Exit.REGRESSED
 
 
 def _advice(run: Run, choice: Choice, usable: set[str]) -> Advice | None:
@@ -89,7 +90,8 @@ def _parts(versions: Sequence[VersionAnswer], *, unloaded: str) -> Iterator[str]
             yield f"what could be tried without its weights works in {_listed(versions, [*works, *partly])}"
     elif not works and not partly:
         if len(versions) > 1:
-            yield "works in none of the versions tried"
+            known = [each for each in versions if each.standing is not Standing.UNKNOWN]
+            yield "works in none of the versions tried" if known else "no version could be tried"
     elif works:
         yield f"works in {_listed(versions, works)}"
     yield from _partly(versions, [] if unloaded else partly, anything_else=bool(works))

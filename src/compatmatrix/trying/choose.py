@@ -94,9 +94,12 @@ def choose(found: Found, estimate: Estimate, asked: Asked) -> Choice:
     cells["load"] = _loads(primary, auto, asked, found, usual)
     cells["plan"] = Cells(names=("api", "plan"), cells=tuple((primary, plan) for plan in plans or _USUAL_PLANS))
     if writes or asked.model_class.endswith(("ForCausalLM", "ForConditionalGeneration")):
-        cells["generate"] = Cells(names=("api", "dtype"), cells=((primary, usual),))
+        ways = tuple((primary, usual, cache) for cache in ("cached", "uncached"))
+        cells["generate"] = Cells(names=("api", "dtype", "cache"), cells=ways)
     cells["save"] = Cells(names=("api",), cells=((primary,),))
     essential = [("load", (primary, usual)), *(("plan", (primary, plan)) for plan in plans)]
+    if "generate" in cells:  # nobody decodes without a cache unless they must
+        essential.append(("generate", cells["generate"].cells[0]))
     exact = "float32" if (primary, "float32") in cells["load"].cells else usual
     in_float64 = estimate.fits(estimate.in_float64)
     need = estimate.in_float64 if in_float64 else estimate.by_default if usual == DEFAULT else estimate.as_stored
@@ -114,7 +117,7 @@ def _choice(
     in_float64: bool,
     unloaded: str = "",
 ) -> Choice:
-    always = [id for name in ("config", "tokenizer", "generate") if name in cells for id in cells[name].ids(name)]
+    always = [id for name in ("config", "tokenizer") if name in cells for id in cells[name].ids(name)]
     named = [id for name, cell in essential for id in Cells(names=("_",), cells=(cell,)).ids(name)]
     notes = []
     if need and not in_float64:

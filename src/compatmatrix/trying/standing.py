@@ -122,9 +122,12 @@ def _unsupported(reason: str) -> str:
         return "the checkpoint's own code, which runs only with --trust-remote-code"
     if reason.startswith(("transformers.", "accelerate.")):
         return reason.partition(":")[0].rpartition(".")[2]
-    return one_line(reason, 90)
+    kind = _MODEL_TYPE.search(reason)
+    return f"the model type {kind[1]}" if kind else one_line(reason, 90)
 
 
+#: How versions say that their registry lacks a model type.
+_MODEL_TYPE = re.compile(r"(?:model type [`'\"]?|^KeyError: ')([\w.-]+)")
 _CELL = re.compile(r"[^/]+/(?P<scenario>[^\[]+)(?:\[(?P<values>.*)\])?")
 
 
@@ -133,7 +136,9 @@ def way(row: CellResult, primary: str) -> str:
     match = _CELL.fullmatch(row.cell)
     scenario, values = (match["scenario"], (match["values"] or "").split(",")) if match else (row.cell, [])
     names = {"save": "save_pretrained", "tokenizer": "its tokenizer", "config": "its configuration"}
-    if scenario == "load":
+    if scenario == "generate":
+        told = "generate" if values[-1] == "cached" else "generate(use_cache=False)"
+    elif scenario == "load":
         told = " as ".join(value for value in values if value not in (primary, "default")) or primary
     else:
         told = names.get(scenario, values[-1] if values and values[-1] else scenario)
