@@ -6,7 +6,7 @@ One tree; each branch has an exit status of its own. ``cli`` is the only place t
 exit   meaning
 =====  ==========================================================================================
 0      the run is complete and there is no news
-2      bad input: matrix.yaml, the ledger, a scenario file, a command line
+2      bad input: matrix.yaml, the ledger, a scenario file, a checkpoint, a command line
 3      regressions: a cell became worse, or is red and nothing explains it
 4      other news: a cell was fixed or behaves differently, or a ledger entry matches nothing
 5      infrastructure: a column could not be built, cells were not run
@@ -20,6 +20,7 @@ exit   meaning
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 
@@ -76,6 +77,15 @@ class ScenarioError(InputError):
 
 class SelectionError(InputError):
     """A version, scenario or cell that was asked for does not exist."""
+
+
+class CheckpointError(InputError):
+    """A checkpoint that cannot be tried: what is wrong with its files, all of it."""
+
+    def __init__(self, path: str, problems: Sequence[str], *, hint: str = "") -> None:
+        told = problems[0] if len(problems) == 1 else "".join(f"\n  {problem}" for problem in problems)
+        super().__init__(f"{path}: {told}", hint=hint or "fetch the checkpoint again, or name another")
+        self.problems = tuple(problems)
 
 
 class InfrastructureError(CompatmatrixError):

@@ -15,7 +15,7 @@ import traceback
 import click
 
 from compatmatrix import __version__
-from compatmatrix.cli import comparing, merging, pinning, publishing, running, starting, sweeping
+from compatmatrix.cli import comparing, merging, pinning, publishing, running, starting, sweeping, trying
 from compatmatrix.cli.options import say
 from compatmatrix.errors import CompatmatrixError, Exit
 
@@ -29,6 +29,7 @@ def cli() -> None:
     compatmatrix run                         every version, every cell, then the report
     compatmatrix run --versions 4.46.3 'llama/*'
     compatmatrix pin --need 'llama/*'        which version to pin for what you need
+    compatmatrix try ./my-model              your own checkpoint in every version
     compatmatrix list                        the scenarios and their cells
     compatmatrix check                       read matrix.yaml and the scenarios, run nothing
     compatmatrix init                        begin in an empty directory
@@ -61,6 +62,7 @@ for command in (
     sweeping.blame,
     starting.completion,
     starting.options,
+    trying.try_,
 ):
     cli.add_command(command)
 

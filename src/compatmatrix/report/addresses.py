@@ -80,5 +80,10 @@ def cause_anchor(row: CellResult) -> str:
 
 
 def repro(version: str, cell: str) -> str:
-    """The one command that runs this cell again; ``version`` may be several, with commas between them."""
+    """The one command that runs this cell again; ``version`` may be several, with commas between them.
+
+    Cells of a checkpoint that somebody has tried need its name, which no report has.
+    """
+    if cell.startswith("given/"):
+        return f"compatmatrix try PATH-OR-ID --versions {shlex.quote(version)} --fresh --cells {shlex.quote(cell)}"
     return f"compatmatrix run --versions {shlex.quote(version)} --fresh {shlex.quote(cell)}"
