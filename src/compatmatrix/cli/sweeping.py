@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
 
 import click
 
+from compatmatrix.cli.executing import EXECUTOR, cluster, on_cluster
 from compatmatrix.cli.options import CELLS, FILES, STATE, now, options
 from compatmatrix.errors import Exit
 from compatmatrix.session import parallel
@@ -41,7 +43,7 @@ OUTPUT = [
 
 
 @click.command()
-@options(SERIES, STATE, WORK, OUTPUT)
+@options(SERIES, STATE, WORK, OUTPUT, EXECUTOR)
 def sweep(
     specifier: str,
     prereleases: bool,
@@ -49,6 +51,9 @@ def sweep(
     keep_environments: bool,
     room: float,
     output: Path | None,
+    executor_name: str,
+    scheduler: str,
+    worker_resources: str,
     **given: Any,
 ) -> Exit:
     """Run a column for every release in RANGE, such as '>=4.36', then render the atlas.
@@ -58,16 +63,22 @@ def sweep(
     tried again.
     """
     from compatmatrix import sweep_stages
-    from compatmatrix.sweep import Work
+    from compatmatrix.local import Local, Work
 
+    elsewhere = on_cluster(executor_name, scheduler, worker_resources)
     series = sweep_stages.load(specifier, prereleases=prereleases, environ=os.environ, **given)
-    work = Work(
-        arguments=series.arguments + (("--fresh",) if given["fresh"] else ()),
-        jobs=jobs,
-        keep_environments=keep_environments,
-        room=int(room * (1 << 30)),
-    )
-    sheet, status = sweep_stages.sweep(series, work, click.echo)
+    with contextlib.ExitStack() as stack:
+        if elsewhere:
+            executor = stack.enter_context(cluster(series.job, scheduler, worker_resources))
+        else:
+            work = Work(
+                arguments=series.arguments + (("--fresh",) if given["fresh"] else ()),
+                jobs=jobs,
+                keep_environments=keep_environments,
+                room=int(room * (1 << 30)),
+            )
+            executor = Local(series.job.settings, work, click.echo)
+        sheet, status = sweep_stages.sweep(series, executor, click.echo)
     click.echo(f"Atlas: {sweep_stages.atlas(series, sheet, output, now=now())}")
     return status
 
@@ -102,7 +113,7 @@ def flips(
     and says which flips were the same each time, and which cells are flaky.
     """
     from compatmatrix import sweep_stages
-    from compatmatrix.sweep import Work
+    from compatmatrix.local import Work
 
     series = sweep_stages.load(specifier, prereleases=prereleases, environ=os.environ, **given)
     sheet = sweep_stages.known(series)
