@@ -13,7 +13,7 @@ from compatmatrix import environment
 from compatmatrix.column_process import ColumnProcess
 from compatmatrix.errors import Exit
 from compatmatrix.runner import Settings
-from compatmatrix.sweep import Echo
+from compatmatrix.sweep import Echo, Ended
 from compatmatrix.text import clean
 
 _QUIET_SECONDS = 30.0
@@ -51,14 +51,14 @@ class Local:
     def at_once(self, columns: int) -> int:
         return min(columns, self._work.jobs)
 
-    def column(self, id: str, cells: tuple[str, ...]) -> tuple[Exit, str]:
+    def column(self, id: str, cells: tuple[str, ...]) -> Ended:
         self._make_room()
         with self._lock:
             if self._stopped:
-                return Exit.INTERRUPTED, ""
+                return Ended(Exit.INTERRUPTED)
             process = ColumnProcess(id, self._work.arguments, cells, self._settings.environ)
             self._running.add(process)
-        told = time.monotonic()
+        told = began = time.monotonic()
 
         def heard(line: str) -> None:
             nonlocal told
@@ -67,7 +67,8 @@ class Local:
                 self._echo(clean(line, limit=300))
 
         try:
-            return process.follow(heard)
+            status, output = process.follow(heard)
+            return Ended(status, output, time.monotonic() - began)
         finally:
             with self._lock:
                 self._running.discard(process)

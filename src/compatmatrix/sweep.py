@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from compatmatrix import assemble
 from compatmatrix.errors import Exit, InfrastructureError, InputError
@@ -37,6 +37,15 @@ class Lost(InfrastructureError):  # noqa: N818 - what became of a column
     """A column that could not be brought to its end, and that a further attempt would not bring there either."""
 
 
+class Ended(NamedTuple):
+    """How the process of a column ended, the last lines that it printed, its time in seconds, and where it ran."""
+
+    status: Exit
+    output: str = ""
+    seconds: float = 0.0
+    where: str = ""
+
+
 class Executor(Protocol):
     """Where columns are run: processes of this machine, or a cluster. Its methods are called from many threads."""
 
@@ -47,11 +56,8 @@ class Executor(Protocol):
     def at_once(self, columns: int) -> int:
         """How many of so many columns are handed over at once."""
 
-    def column(self, id: str, cells: tuple[str, ...]) -> tuple[Exit, str]:
-        """Run a column to its end: what its process ended with, and the last lines that it printed.
-
-        What it measured is in the store then. Raises :class:`Lost`.
-        """
+    def column(self, id: str, cells: tuple[str, ...]) -> Ended:
+        """Run a column to its end; what it measured is in the store then. Raises :class:`Lost`."""
 
     def finished(self, environment: str) -> None:
         """This environment is not needed any more."""
@@ -110,44 +116,48 @@ class Sweep:
         return ended
 
     def _column(self, id: str, cells: tuple[str, ...]) -> tuple[Exit, str]:
-        began = time.monotonic()
         for pause in (*self._pauses, None):
             try:
-                status, output = self._executor.column(id, cells)
+                ended = self._executor.column(id, cells)
             except Lost as lost:
                 return lost.exit, one_line(lost.message)
-            if status == Exit.INPUT:
-                raise InputError(clean(output, limit=4000))
+            if ended.status == Exit.INPUT:
+                raise InputError(clean(ended.output, limit=4000))
             column = self._stored(id)
-            trouble = _trouble(status, column, output)
+            trouble = _trouble(ended, column)
             if not trouble or pause is None or self._stop.is_set():
                 break
             self._echo(f"{id}  {trouble}; trying again in {pause:g} s")
             self._stop.wait(pause)
         if column is not None and column.environment:
             self._executor.finished(column.environment)
-        return status, self._told(column, status, output, time.monotonic() - began)
+        return ended.status, self._told(column, ended)
 
     def _stored(self, id: str) -> Column | None:
         with Store(self._settings.store) as store:
             return assemble.current(self._plan, store.columns([id])).get(id)
 
-    def _told(self, column: Column | None, status: Exit, output: str, seconds: float) -> str:
+    def _told(self, column: Column | None, ended: Ended) -> str:
         if column is None:
-            return f"{status.name.lower()}: {one_line(output.rpartition(chr(10))[2])}"
+            return f"{ended.status.name.lower()}: {_last(ended)}"
         if column.failure:
             return f"env-fail: {column.failure.reason.value}: {one_line(column.failure.message, 120)}"
         with Store(self._settings.store) as store:
             cells = cells_of(self._plan, column, store)
         counts = Counter(each.outcome for each in cells.values())
         told = ", ".join(f"{counts[outcome]} {outcome.value}" for outcome in Outcome if counts[outcome])
-        return f"{told or 'nothing measured'} in {duration(seconds)}"
+        where = f" on {one_line(ended.where, 60)}" if ended.where else ""
+        return f"{told or 'nothing measured'} in {duration(ended.seconds)}{where}"
 
 
-def _trouble(status: Exit, column: Column | None, output: str) -> str:
+def _trouble(ended: Ended, column: Column | None) -> str:
     """What kept a column from being measured and may pass; empty where it was measured, or cannot be."""
     if column is not None and column.failure and column.failure.reason in _PASSING:
         return f"{column.failure.reason.value}: {one_line(column.failure.message, 120)}"
-    if status in (Exit.STORAGE, Exit.DEFECT) or column is None:
-        return one_line(output.rpartition("\n")[2]) or f"ended with {status.name.lower()}"
+    if ended.status in (Exit.STORAGE, Exit.DEFECT) or column is None:
+        return _last(ended) or f"ended with {ended.status.name.lower()}"
     return ""
+
+
+def _last(ended: Ended) -> str:
+    return one_line(ended.output.rpartition("\n")[2])

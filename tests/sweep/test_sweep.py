@@ -21,7 +21,7 @@ from compatmatrix.releases import Release
 from compatmatrix.results import Column, EnvFailure, EnvReason
 from compatmatrix.runner import Settings
 from compatmatrix.store import Store
-from compatmatrix.sweep import Lost, Sweep
+from compatmatrix.sweep import Ended, Lost, Sweep
 from tests.core.factories import result, scenario
 from tests.e2e.conftest import Project
 from tests.environment.packages import wheel
@@ -193,7 +193,7 @@ class Scripted:
     def end(self) -> None:
         raise AssertionError("nothing was interrupted")
 
-    def column(self, id: str, cells: tuple[str, ...]) -> tuple[Exit, str]:
+    def column(self, id: str, cells: tuple[str, ...]) -> Ended:
         what = self.script.pop(0)
         if isinstance(what, Lost):
             raise what
@@ -206,7 +206,7 @@ class Scripted:
             if what is None:
                 for cell in self.plan.cells:
                     store.put(result(cell.id, id, key=self.plan.key(column, cell)))
-        return (what if isinstance(what, Exit) else Exit.OK), "the last line"
+        return Ended(what if isinstance(what, Exit) else Exit.OK, "the last line")
 
 
 def scripted(tmp_path: Path, *script: EnvReason | Exit | Lost | None) -> tuple[Sweep, Scripted, list[str]]:

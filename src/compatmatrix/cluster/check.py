@@ -20,7 +20,7 @@ def check(client: Any, resources: Mapping[str, float], echo: Echo) -> None:
     here = program()
     try:
         there = client.run_on_scheduler(program)
-    except ImportError as error:
+    except Exception as error:  # Dask wraps what an import there raised
         raise InfrastructureError(unlike(error, "the scheduler"), hint=INSTALL) from error
     if there != here:
         raise InfrastructureError(mismatch("the scheduler", there, here), hint=INSTALL)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import socket
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from distributed import Client, Future, KilledWorker
+from distributed.comm import parse_host_port
 
 from compatmatrix.assemble import current
 from compatmatrix.cluster import content, task
@@ -27,7 +29,7 @@ from compatmatrix.merge import merge
 from compatmatrix.plan import Plan, definition
 from compatmatrix.runner import Settings
 from compatmatrix.store import Store
-from compatmatrix.sweep import Echo, Lost
+from compatmatrix.sweep import Echo, Ended, Lost
 from compatmatrix.text import one_line
 
 _CONNECT_SECONDS = 10
@@ -44,8 +46,21 @@ def connect(
     Raises :class:`InfrastructureError` where it cannot be reached, or is not this program.
     """
     data = content.pack(plan.matrix.model_copy(update={"versions": plan.versions}), settings.scenario_roots)
+    client = _client(scheduler)
     try:
-        client = Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False, name="compatmatrix")
+        check(client, resources, echo)
+        yield Cluster(client, plan, settings, data, resources, echo)
+    finally:
+        with contextlib.suppress(Exception):  # it may be the connection that broke
+            client.close(timeout=_CONNECT_SECONDS)
+
+
+def _client(scheduler: str) -> Client:
+    try:
+        # Dask would try for long, and leave a traceback of its own, where nobody listens.
+        with socket.create_connection(parse_host_port(scheduler), timeout=_CONNECT_SECONDS):
+            pass
+        return Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False, name="compatmatrix")
     except ValueError as error:
         raise InputError(
             f"--scheduler {scheduler}: {one_line(str(error))}", hint="write it as tcp://HOST:PORT, or tls://HOST:PORT"
@@ -55,12 +70,6 @@ def connect(
             f"the scheduler at {scheduler} cannot be reached: {one_line(str(error))}",
             hint="start it (`dask scheduler`), or correct --scheduler; nothing was run",
         ) from error
-    try:
-        check(client, resources, echo)
-        yield Cluster(client, plan, settings, data, resources, echo)
-    finally:
-        with contextlib.suppress(Exception):  # it may be the connection that broke
-            client.close(timeout=_CONNECT_SECONDS)
 
 
 class Cluster:
@@ -94,33 +103,33 @@ class Cluster:
         """All: the scheduler knows best, and a cluster that grows must see what waits."""
         return columns
 
-    def column(self, id: str, cells: tuple[str, ...]) -> tuple[Exit, str]:
+    def column(self, id: str, cells: tuple[str, ...]) -> Ended:
         order = self._order(id, cells)
         deaths = 0
         while True:
             try:
                 answer = self._answer(order)
                 self.take(id, answer)
-                return answer.status, answer.output
+                return Ended(answer.status, answer.output, answer.seconds, answer.where)
             except KilledWorker as killed:
                 deaths += killed.allowed_failures + 1
                 if deaths >= DEATHS:
                     raise Lost(f"lost: {deaths} workers died while they ran it") from killed
             except CancelledError as error:
                 if self._stopped:
-                    return Exit.INTERRUPTED, ""
+                    return Ended(Exit.INTERRUPTED)
                 raise InfrastructureError(
                     f"the scheduler went away: {one_line(str(error))}",
                     hint="run the same command again: what had come back is kept",
                 ) from error
             except StorageError as error:
-                return Exit.STORAGE, error.message
+                return Ended(Exit.STORAGE, error.message)
             except InfrastructureError:  # a worker that joined later, with another program
                 raise
             except ImportError as error:
                 raise InfrastructureError(unlike(error), hint=INSTALL) from error
             except Exception as error:  # whatever became of the task, it may become better
-                return Exit.DEFECT, f"{type(error).__name__}: {one_line(str(error))}"
+                return Ended(Exit.DEFECT, f"{type(error).__name__}: {one_line(str(error))}")
 
     def take(self, id: str, answer: Answer) -> None:
         """Merge what came back; the same once more changes nothing. Raises :class:`StorageError`."""
@@ -185,7 +194,8 @@ class Cluster:
                 self._futures.discard(future)
 
     def _heard(self, event: tuple[float, dict[str, str]]) -> None:
-        id, where = one_line(str(event[1].get("id"))), one_line(str(event[1].get("where")))
-        again = "its worker was lost; begun again" if id in self._begun else "begun"
-        self._begun.add(id)
+        id, where = (one_line(str(event[1].get(name)), 60) for name in ("id", "where"))
+        key = str(event[1].get("task"))
+        again = "its worker was lost; begun again" if key in self._begun else "begun"
+        self._begun.add(key)
         self._echo(f"{id}  {again} on {where}")

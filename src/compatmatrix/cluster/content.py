@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from pathlib import Path, PurePosixPath
 
 from compatmatrix.errors import InfrastructureError, InputError
 from compatmatrix.matrix import Matrix, PathSource
-from compatmatrix.sweep_sheet import matrix_text
 from compatmatrix.text import redact
 
 LIMIT = 32 << 20
@@ -39,7 +39,8 @@ def pack(matrix: Matrix, roots: Sequence[Path]) -> bytes:
     A root keeps its name: tracebacks are shortened by it. Raises :class:`InputError` for what a worker could not use:
     a source that is relative to matrix.yaml, a matrix that holds a secret, too many bytes.
     """
-    text = matrix_text(matrix)
+    # What was not written stays unwritten: a limit of 60.0 that was read back as the default 60 is another key.
+    text = json.dumps(matrix.model_dump(mode="json", exclude_unset=True), indent=1)
     if redact(text, home="") != text:
         raise InputError(
             "matrix.yaml holds what looks like a secret; it is not sent to other machines",

@@ -35,12 +35,13 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """How the column's process ended, its last lines, and its whole store, packed; ``where`` names the worker."""
+    """How the column's process ended, on which worker, after how many seconds; and its whole store, packed."""
 
     status: Exit
     output: str
-    store: bytes
+    seconds: float
     where: str
+    store: bytes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -36,11 +37,12 @@ def given(data: bytes) -> bytes:
 
 def run(order: Order, data: bytes) -> Answer:
     """Run the column that is asked for. Raises :class:`InfrastructureError` where this is not the client's program."""
+    began = time.monotonic()
     worker = get_worker()
-    where, here = str(worker.name), program()
+    where, here, key = str(worker.name), program(), worker.get_current_task()
     if here != order.program:
         raise InfrastructureError(mismatch(f"the worker {where}", here, order.program), hint=INSTALL)
-    worker.log_event(order.topic, {"id": order.id, "where": where})
+    worker.log_event(order.topic, {"id": order.id, "where": where, "task": str(key)})
     with tempfile.TemporaryDirectory(
         prefix="compatmatrix-", dir=worker.local_directory, ignore_cleanup_errors=True
     ) as name:
@@ -51,9 +53,10 @@ def run(order: Order, data: bytes) -> Answer:
         arguments = [f"--matrix={found.matrix}", f"--state={state}", *order.arguments]
         arguments += [f"--scenarios={root}" for root in found.roots]
         process = ColumnProcess(order.id, arguments, order.cells)
-        with _ended_when(_unwanted(worker, worker.get_current_task()), process):
+        with _ended_when(_unwanted(worker, key), process):
             status, output = process.follow()
-        return Answer(status=status, output=output, store=packed(state), where=where)
+        seconds = time.monotonic() - began
+        return Answer(status=status, output=output, seconds=seconds, where=where, store=packed(state))
 
 
 def _unwanted(worker: Worker, key: object) -> Callable[[], bool]:
