@@ -59,7 +59,7 @@ class Cluster:
     """Starts ``dask scheduler`` and ``dask worker`` as anybody would; each is the leader of its process group."""
 
     def __init__(self, directory: Path, environ: dict[str, str]) -> None:
-        self.directory, self.environ = directory, environ
+        self.directory, self.environ = directory, dict(environ)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.clients: list[subprocess.Popen[str]] = []
         self.address = ""
