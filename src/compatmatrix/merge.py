@@ -151,7 +151,7 @@ def _take_column(column: Column, store: Store, meant: Mapping[str, str], echo: C
     if meant.get(column.version, column.definition) != column.definition:
         echo(f"{one_line(column.version)}: left out: it was run with another definition than matrix.yaml has now")
         return False
-    here = store.columns().get(column.version)
+    here = store.columns([column.version]).get(column.version)
     stale = here is not None and meant.get(column.version, here.definition) != here.definition
     taken = here is None or stale or _column_order(column) > _column_order(here)
     if taken:

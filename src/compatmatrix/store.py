@@ -130,10 +130,14 @@ class Store:
                 (column.version, resolved, column.model_dump_json()),
             )
 
-    def columns(self) -> dict[str, Column]:
-        """The last resolution of every version."""
+    def columns(self, versions: Iterable[str] | None = None) -> dict[str, Column]:
+        """The last resolution of these versions; of every version where none are named."""
+        query = "SELECT version, json FROM columns"
         with self._guard():
-            rows = self._db.execute("SELECT version, json FROM columns").fetchall()
+            if versions is None:
+                rows = self._db.execute(query).fetchall()
+            else:
+                rows = [row for id in versions for row in self._db.execute(f"{query} WHERE version = ?", (id,))]
         found = {}
         for version, text in rows:
             with contextlib.suppress(ValidationError):

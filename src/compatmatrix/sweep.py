@@ -1,26 +1,22 @@
 """Many columns at once: one for every release, each a process of its own, taken up where the last sweep stopped.
 
 The unit of work is ``compatmatrix column``: self-contained, and idempotent because results are keyed by content.
-What the machine or the network did is tried again and never becomes a version's outcome.
+Where it is run is an :class:`Executor`'s business. What the machine or the network did is tried again and never
+becomes a version's outcome.
 """
 
 from __future__ import annotations
 
-import shutil
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
-from filelock import FileLock, Timeout
-
-from compatmatrix import assemble, environment
-from compatmatrix.errors import Exit, InputError
+from compatmatrix import assemble
+from compatmatrix.errors import Exit, InfrastructureError, InputError
 from compatmatrix.plan import Plan
 from compatmatrix.report.display import duration
 from compatmatrix.results import Column, EnvReason, Outcome
@@ -31,25 +27,43 @@ from compatmatrix.text import clean, one_line
 
 Echo = Callable[[str], None]
 
+PAUSES = (5.0, 30.0, 120.0)
+"""Seconds before each further attempt after an infrastructure failure."""
 #: Infrastructure that may be well again in a minute; every other reason answers the same each time.
 _PASSING = frozenset({EnvReason.UNREACHABLE, EnvReason.DISK_FULL})
-_QUIET_SECONDS = 30.0
-_GRACE_SECONDS = 5.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Work:
-    """How a sweep goes about it. ``arguments`` is what ``compatmatrix column VERSION`` is given beside the version.
+class Lost(InfrastructureError):  # noqa: N818 - what became of a column
+    """A column that could not be brought to its end, and that a further attempt would not bring there either."""
 
-    ``room`` is the free space in bytes below which environments of finished columns are removed, ``pauses`` are the
-    seconds before each further attempt after an infrastructure failure.
-    """
 
-    arguments: tuple[str, ...]
-    jobs: int = 1
-    keep_environments: bool = False
-    room: int = 5 << 30
-    pauses: tuple[float, ...] = (5.0, 30.0, 120.0)
+class Ended(NamedTuple):
+    """How the process of a column ended, the last lines that it printed, its time in seconds, and where it ran."""
+
+    status: Exit
+    output: str = ""
+    seconds: float = 0.0
+    where: str = ""
+
+
+class Executor(Protocol):
+    """Where columns are run: processes of this machine, or a cluster. Its methods are called from many threads."""
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether columns are run on other machines: what those have measured is then known."""
+
+    def at_once(self, columns: int) -> int:
+        """How many of so many columns are handed over at once."""
+
+    def column(self, id: str, cells: tuple[str, ...]) -> Ended:
+        """Run a column to its end; what it measured is in the store then. Raises :class:`Lost`."""
+
+    def finished(self, environment: str) -> None:
+        """This environment is not needed any more."""
+
+    def end(self) -> None:
+        """End everything that runs, and begin nothing more; it has ended when this returns, or is about to."""
 
 
 @dataclass
@@ -72,23 +86,22 @@ class _Progress:
 class Sweep:
     """Runs the columns of a plan that are asked for; :meth:`run` returns what each process ended with."""
 
-    def __init__(self, plan: Plan, settings: Settings, work: Work, echo: Echo) -> None:
-        self._plan, self._settings, self._work, self._echo = plan, settings, work, echo
-        self._running: set[subprocess.Popen[str]] = set()
+    def __init__(
+        self, plan: Plan, settings: Settings, executor: Executor, echo: Echo, pauses: tuple[float, ...] = PAUSES
+    ) -> None:
+        self._plan, self._settings, self._executor, self._echo = plan, settings, executor, echo
+        self._pauses = pauses
         self._stop = threading.Event()
-        self._lock = threading.Lock()
-        self._there_before = self._environments()
-        self._finished: list[str] = []
 
     def run(self, cells: Mapping[str, Iterable[str]]) -> dict[str, Exit]:
-        """Run these columns, each with its cells (none named: all of the plan), ``jobs`` of them at once.
+        """Run these columns, each with its cells (none named: all of the plan), as many at once as there is room for.
 
         An interrupt ends every process before it passes on. Raises :class:`InputError` where a process refuses what
         it was given: the others would refuse it too.
         """
         progress = _Progress(len(cells), self._echo)
         ended: dict[str, Exit] = {}
-        with ThreadPoolExecutor(max_workers=max(1, self._work.jobs)) as pool:
+        with ThreadPoolExecutor(max_workers=max(1, self._executor.at_once(len(cells)))) as pool:
             try:
                 futures = {pool.submit(self._column, id, tuple(some)): id for id, some in cells.items()}
                 for future in as_completed(futures):
@@ -96,118 +109,55 @@ class Sweep:
                     ended[id], told = future.result()
                     progress.finished(id, told)
             except BaseException:
-                self._end()
+                self._stop.set()
+                self._executor.end()
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
         return ended
 
     def _column(self, id: str, cells: tuple[str, ...]) -> tuple[Exit, str]:
-        began = time.monotonic()
-        status, output = Exit.OK, ""
-        for pause in (*self._work.pauses, None):
-            self._make_room()
-            status, output = self._process(id, cells)
-            with Store(self._settings.store) as store:
-                column = assemble.current(self._plan, store.columns()).get(id)
-            trouble = _trouble(status, column, output)
+        for pause in (*self._pauses, None):
+            try:
+                ended = self._executor.column(id, cells)
+            except Lost as lost:
+                return lost.exit, one_line(lost.message)
+            if ended.status == Exit.INPUT:
+                raise InputError(clean(ended.output, limit=4000))
+            column = self._stored(id)
+            trouble = _trouble(ended, column)
             if not trouble or pause is None or self._stop.is_set():
                 break
             self._echo(f"{id}  {trouble}; trying again in {pause:g} s")
             self._stop.wait(pause)
         if column is not None and column.environment:
-            with self._lock:
-                self._finished.append(column.environment)
-        self._make_room()
-        return status, self._told(column, status, output, time.monotonic() - began)
+            self._executor.finished(column.environment)
+        return ended.status, self._told(column, ended)
 
-    def _process(self, id: str, cells: tuple[str, ...]) -> tuple[Exit, str]:
-        """One process from its start to its end, and the last lines it printed."""
-        command = [sys.executable, "-m", "compatmatrix", "column", id, *self._work.arguments]
-        command += [f"--cells={cell}" for cell in cells]
-        with self._lock:
-            if self._stop.is_set():
-                return Exit.INTERRUPTED, ""
-            process = subprocess.Popen(
-                command,
-                env=dict(self._settings.environ),
-                stdin=subprocess.DEVNULL,
-                # Where this process is killed, the next line that the other prints ends that one too.
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                encoding="utf-8",
-                errors="replace",
-            )
-            self._running.add(process)
-        lines: list[str] = []
-        told = time.monotonic()
-        try:
-            for line in process.stdout or ():
-                lines = [*lines[-20:], line.rstrip()]
-                if time.monotonic() - told > _QUIET_SECONDS:
-                    told = time.monotonic()
-                    self._echo(clean(line.rstrip(), limit=300))
-            status = process.wait()
-        finally:
-            with self._lock:
-                self._running.discard(process)
-        if status == Exit.INPUT:
-            raise InputError(clean("\n".join(lines), limit=4000))
-        known = {each.value for each in Exit}
-        return (Exit(status) if status in known else Exit.DEFECT), "\n".join(lines)
+    def _stored(self, id: str) -> Column | None:
+        with Store(self._settings.store) as store:
+            return assemble.current(self._plan, store.columns([id])).get(id)
 
-    def _end(self) -> None:
-        """End every process, as Ctrl-C would, and kill what does not go."""
-        with self._lock:
-            self._stop.set()
-            running = list(self._running)
-        for process in running:
-            process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + _GRACE_SECONDS
-        for process in running:
-            try:
-                process.wait(timeout=max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-    def _environments(self) -> frozenset[str]:
-        folder = self._settings.environments
-        return frozenset(path.name for path in folder.iterdir()) if folder.is_dir() else frozenset()
-
-    def _make_room(self) -> None:
-        """Below the low-water mark, remove environments that this sweep made and no longer needs, oldest first."""
-        if self._work.keep_environments:
-            return
-        self._settings.state.mkdir(parents=True, exist_ok=True)
-        with self._lock:
-            while self._finished and shutil.disk_usage(self._settings.state).free < self._work.room:
-                name = self._finished.pop(0)
-                if name not in self._there_before and self._remove(name):
-                    self._echo(f"disk is short: removed the environment {name}")
-
-    def _remove(self, name: str) -> bool:
-        try:
-            with FileLock(self._settings.in_use(name), timeout=0):
-                return environment.remove(self._settings.environments, name)
-        except Timeout:  # another run is at work in it
-            return False
-
-    def _told(self, column: Column | None, status: Exit, output: str, seconds: float) -> str:
+    def _told(self, column: Column | None, ended: Ended) -> str:
         if column is None:
-            return f"{status.name.lower()}: {one_line(output.rpartition(chr(10))[2])}"
+            return f"{ended.status.name.lower()}: {_last(ended)}"
         if column.failure:
             return f"env-fail: {column.failure.reason.value}: {one_line(column.failure.message, 120)}"
         with Store(self._settings.store) as store:
             cells = cells_of(self._plan, column, store)
         counts = Counter(each.outcome for each in cells.values())
         told = ", ".join(f"{counts[outcome]} {outcome.value}" for outcome in Outcome if counts[outcome])
-        return f"{told or 'nothing measured'} in {duration(seconds)}"
+        where = f" on {one_line(ended.where, 60)}" if ended.where else ""
+        return f"{told or 'nothing measured'} in {duration(ended.seconds)}{where}"
 
 
-def _trouble(status: Exit, column: Column | None, output: str) -> str:
+def _trouble(ended: Ended, column: Column | None) -> str:
     """What kept a column from being measured and may pass; empty where it was measured, or cannot be."""
     if column is not None and column.failure and column.failure.reason in _PASSING:
         return f"{column.failure.reason.value}: {one_line(column.failure.message, 120)}"
-    if status in (Exit.STORAGE, Exit.DEFECT) or column is None:
-        return one_line(output.rpartition("\n")[2]) or f"ended with {status.name.lower()}"
+    if ended.status in (Exit.STORAGE, Exit.DEFECT) or column is None:
+        return _last(ended) or f"ended with {ended.status.name.lower()}"
     return ""
+
+
+def _last(ended: Ended) -> str:
+    return one_line(ended.output.rpartition("\n")[2])

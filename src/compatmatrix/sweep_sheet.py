@@ -37,16 +37,16 @@ def matrix_text(matrix: Matrix) -> str:
     return json.dumps(matrix.model_dump(mode="json", exclude_defaults=True), indent=1) + "\n"
 
 
-def missing(plan: Plan, store: Store) -> dict[str, int]:
+def missing(plan: Plan, store: Store, *, elsewhere: bool = False) -> dict[str, int]:
     """Version -> how many of its cells have no result yet; a complete one is not in it.
 
     A complete column is not resolved again, as the matrix does: another numpy would measure every release anew.
+    What another machine measured, and was merged, is not what this one would: it counts where columns are run
+    ``elsewhere``.
     """
-    # What another machine measured, and was merged, is not what this one would.
-    columns = {
-        id: column.model_copy(update={"machine": plan.machine})
-        for id, column in assemble.current(plan, store.columns()).items()
-    }
+    columns = assemble.current(plan, store.columns())
+    if not elsewhere:
+        columns = {id: column.model_copy(update={"machine": plan.machine}) for id, column in columns.items()}
     keys = assemble.keys(plan, columns)
     known = store.known(keys.values())
     wanted = {version.id: 0 for version in plan.versions}

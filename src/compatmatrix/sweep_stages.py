@@ -15,11 +15,12 @@ from pydantic import TypeAdapter, ValidationError
 from compatmatrix import flips, loading, pipeline, releases, sweep_sheet
 from compatmatrix.errors import Exit, InfrastructureError, StorageError
 from compatmatrix.flips import Belief, Change, Flip, Sheet
+from compatmatrix.local import Local, Work
 from compatmatrix.pipeline import Job
 from compatmatrix.releases import Release
 from compatmatrix.sources import PACKAGE
 from compatmatrix.store import Store
-from compatmatrix.sweep import Echo, Sweep, Work
+from compatmatrix.sweep import Echo, Executor, Sweep
 
 REPETITIONS = 3
 _REPEATS = TypeAdapter(dict[str, list[str]])
@@ -65,18 +66,18 @@ def load(
     return Series(specifier=specifier, releases=found, job=job, arguments=tuple(arguments), cells=tuple(given["cells"]))
 
 
-def sweep(series: Series, work: Work, echo: Echo) -> tuple[Sheet, Exit]:
+def sweep(series: Series, executor: Executor, echo: Echo) -> tuple[Sheet, Exit]:
     """Run what the store does not know, column by column; the sheet of everything that is known then."""
     job = series.job
     with Store(job.settings.store) as store:
-        todo = sweep_sheet.missing(job.plan, store)
+        todo = sweep_sheet.missing(job.plan, store, elsewhere=executor.elsewhere)
         every = [version.id for version in job.plan.versions]
         chosen = every if job.settings.fresh else [id for id in every if id in todo]
         echo(
             f"{len(every)} releases from {every[0]} to {every[-1]}, {len(job.plan.cells)} cells each: "
-            f"{len(chosen)} columns to run, {len(every) - len(chosen)} known; {work.jobs} at once"
+            f"{len(chosen)} columns to run, {len(every) - len(chosen)} known; {executor}"
         )
-        Sweep(job.plan, job.settings, work, echo).run(dict.fromkeys(chosen, series.cells))
+        Sweep(job.plan, job.settings, executor, echo).run(dict.fromkeys(chosen, series.cells))
         sheet = sweep_sheet.sheet(job.plan, series.releases, series.specifier, store)
     for line in sweep_sheet.summary(sheet, len(chosen)):
         echo(line)
@@ -116,7 +117,7 @@ def confirm(series: Series, sheet: Sheet, work: Work, echo: Echo) -> tuple[Flip,
     }
     marks = {rows[version][cell].key: [rows[version][cell].mark] for version, some in sides.items() for cell in some}
     again = Work(**{**vars(work), "arguments": (*work.arguments, "--fresh")})
-    runner = Sweep(job.plan, job.settings, again, echo)
+    runner = Sweep(job.plan, job.settings, Local(job.settings, again, echo), echo)
     with Store(job.settings.store) as store:
         before = store.columns()
         for _ in range(REPETITIONS):

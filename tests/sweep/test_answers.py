@@ -16,11 +16,12 @@ from compatmatrix.bisect_git import Line
 from compatmatrix.blame import Tried, _verdict
 from compatmatrix.errors import Exit, InfrastructureError, StorageError
 from compatmatrix.flips import Belief, Flip, Place, Seen, Sheet
+from compatmatrix.local import Work
 from compatmatrix.plan import definition
 from compatmatrix.releases import Release, public
 from compatmatrix.results import Column, Machine, Outcome
+from compatmatrix.runner import Settings
 from compatmatrix.store import Store
-from compatmatrix.sweep import Work
 from tests.core.factories import result, scenario
 from tests.sweep.test_sweep import plan_of
 
@@ -36,7 +37,7 @@ class World:
         self.now = {version: dataclasses.replace(seen, measured_at=NOW) for version, seen in self.now.items()}
         self.columns = {version: Column(version=version, lock_hash=version) for version in self.now}
         self.repeat: list[dict[str, Outcome | Exit]] = []
-        job = SimpleNamespace(plan=None, settings=SimpleNamespace(store=state / "s.sqlite", state=state))
+        job = SimpleNamespace(plan=None, settings=Settings(root=state, state=state, scenario_roots=()))
         self.series = sweep_stages.Series(specifier="", releases=(), job=job, arguments=())  # type: ignore[arg-type]
         with Store(job.settings.store) as store:
             for column in self.columns.values():

@@ -21,7 +21,7 @@ from compatmatrix.releases import Release
 from compatmatrix.results import Column, EnvFailure, EnvReason
 from compatmatrix.runner import Settings
 from compatmatrix.store import Store
-from compatmatrix.sweep import Sweep, Work
+from compatmatrix.sweep import Ended, Lost, Sweep
 from tests.core.factories import result, scenario
 from tests.e2e.conftest import Project
 from tests.environment.packages import wheel
@@ -195,46 +195,60 @@ def plan_of(*versions: str) -> Plan:
     return make(swept, [scenario("llama/plain", "[a]", "[b]")], "basis")
 
 
-class Scripted(Sweep):
-    """Each process ends as the script says: with a reason for no environment, a status, or well."""
+class Scripted:
+    """Each process ends as the script says: with a reason for no environment, a status, lost, or well."""
 
-    script: list[EnvReason | Exit | None]
+    elsewhere = False
 
-    def _process(self, id: str, cells: tuple[str, ...]) -> tuple[Exit, str]:
+    def __init__(self, plan: Plan, store: Path, script: list[EnvReason | Exit | Lost | None]) -> None:
+        self.plan, self.store, self.script = plan, store, script
+
+    def at_once(self, columns: int) -> int:
+        return columns
+
+    def finished(self, environment: str) -> None:
+        assert environment == "e"
+
+    def end(self) -> None:
+        raise AssertionError("nothing was interrupted")
+
+    def column(self, id: str, cells: tuple[str, ...]) -> Ended:
         what = self.script.pop(0)
-        version = next(version for version in self._plan.versions if version.id == id)
-        column = Column(version=id, definition=definition(self._plan.matrix, version), lock_hash="l", environment="e")
+        if isinstance(what, Lost):
+            raise what
+        version = next(version for version in self.plan.versions if version.id == id)
+        column = Column(version=id, definition=definition(self.plan.matrix, version), lock_hash="l", environment="e")
         if isinstance(what, EnvReason):
             column = column.model_copy(update={"failure": EnvFailure(reason=what, message="no answer")})
-        with Store(self._settings.store) as store:
+        with Store(self.store) as store:
             store.put_column(column)
             if what is None:
-                for cell in self._plan.cells:
-                    store.put(result(cell.id, id, key=self._plan.key(column, cell)))
-        return (what if isinstance(what, Exit) else Exit.OK), "the last line"
+                for cell in self.plan.cells:
+                    store.put(result(cell.id, id, key=self.plan.key(column, cell)))
+        return Ended(what if isinstance(what, Exit) else Exit.OK, "the last line")
 
 
-def scripted(tmp_path: Path, *script: EnvReason | Exit | None) -> tuple[Scripted, list[str]]:
+def scripted(tmp_path: Path, *script: EnvReason | Exit | Lost | None) -> tuple[Sweep, Scripted, list[str]]:
     said: list[str] = []
     settings = Settings(root=tmp_path, state=tmp_path / "state", scenario_roots=())
-    found = Scripted(plan_of("1.0"), settings, Work(arguments=(), pauses=(0.0, 0.0)), said.append)
-    found.script = list(script)
-    return found, said
+    plan = plan_of("1.0")
+    executor = Scripted(plan, settings.store, list(script))
+    return Sweep(plan, settings, executor, said.append, pauses=(0.0, 0.0)), executor, said
 
 
 @pytest.mark.parametrize("first", [EnvReason.UNREACHABLE, EnvReason.DISK_FULL, Exit.STORAGE, Exit.DEFECT])
 def test_infrastructure_is_tried_again(tmp_path: Path, first: EnvReason | Exit) -> None:
-    running, said = scripted(tmp_path, first, None)
+    running, executor, said = scripted(tmp_path, first, None)
     assert running.run({"1.0": ()}) == {"1.0": Exit.OK}
-    assert running.script == []
+    assert executor.script == []
     assert sum("trying again" in line for line in said) == 1
     assert said[-1].startswith("[1/1] 1.0  2 pass in ")
 
 
 def test_infrastructure_that_stays_away_is_no_outcome_of_the_version(tmp_path: Path) -> None:
-    running, said = scripted(tmp_path, *[EnvReason.UNREACHABLE] * 3)
+    running, executor, said = scripted(tmp_path, *[EnvReason.UNREACHABLE] * 3)
     running.run({"1.0": ()})
-    assert running.script == []
+    assert executor.script == []
     assert said[-1] == "[1/1] 1.0  env-fail: unreachable: no answer"
     plan = plan_of("1.0")
     with Store(tmp_path / "state" / "results.sqlite") as store:
@@ -245,9 +259,16 @@ def test_infrastructure_that_stays_away_is_no_outcome_of_the_version(tmp_path: P
 
 
 def test_what_answers_the_same_each_time_is_not_tried_again(tmp_path: Path) -> None:
-    running, _ = scripted(tmp_path, EnvReason.CONFLICT, None)
+    running, executor, _ = scripted(tmp_path, EnvReason.CONFLICT, None)
     running.run({"1.0": ()})
-    assert running.script == [None]
+    assert executor.script == [None]
+
+
+def test_what_is_lost_for_good_is_told_and_not_tried_again(tmp_path: Path) -> None:
+    running, executor, said = scripted(tmp_path, Lost("4 workers died while they ran it"), None)
+    assert running.run({"1.0": ()}) == {"1.0": Exit.INFRASTRUCTURE}
+    assert executor.script == [None]
+    assert said == ["[1/1] 1.0  4 workers died while they ran it"]
 
 
 def test_releases_take_the_place_of_the_matrix_versions() -> None:

@@ -7,14 +7,15 @@ from typing import Any
 import click
 
 from compatmatrix.cli import completing
+from compatmatrix.cli.executing import EXECUTOR, cluster, on_cluster
 from compatmatrix.cli.options import OUTPUT, SELECT, STATE, now, options, say
 from compatmatrix.errors import Exit
 
 
 @click.command()
-@options(SELECT, STATE, OUTPUT)
-def run(**given: Any) -> Exit:
-    """Run every column, one after the other, then render the report.
+@options(SELECT, STATE, OUTPUT, EXECUTOR)
+def run(executor_name: str, scheduler: str, worker_resources: str, **given: Any) -> Exit:
+    """Run every column, one after the other or on a cluster, then render the report.
 
     GLOBS select cells: an id such as 'llama/auto-model[tied,disk]', a scenario, a family, with * and ?.
     Results that are known and unchanged are taken from the store; an interrupted run is taken up where
@@ -27,9 +28,19 @@ def run(**given: Any) -> Exit:
     """
     from compatmatrix import pipeline
 
+    elsewhere = on_cluster(executor_name, scheduler, worker_resources)
     job = pipeline.load(**given)
-    for version in job.plan.versions:
-        pipeline.run_column(job, version.id, say)
+    if elsewhere:
+        from compatmatrix.sweep import Sweep
+
+        cells = [*given["cells"], *given["globs"]]
+        with cluster(job, scheduler, worker_resources) as executor:
+            say(f"{len(job.plan.versions)} columns, {len(job.plan.cells)} cells each; {executor}")
+            columns = {version.id: cells for version in job.plan.versions}
+            Sweep(job.plan, job.settings, executor, say).run(columns)
+    else:
+        for version in job.plan.versions:
+            pipeline.run_column(job, version.id, say)
     return pipeline.report(job, now=now(), echo=say)
 
 

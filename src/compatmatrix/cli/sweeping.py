@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import click
 
 from compatmatrix.cli import completing
+from compatmatrix.cli.executing import EXECUTOR, cluster, on_cluster
 from compatmatrix.cli.options import CELLS, FILES, STATE, now, options, say
 from compatmatrix.errors import Exit
 from compatmatrix.session import parallel
@@ -43,13 +45,16 @@ OUTPUT = [
 
 
 @click.command()
-@options(SERIES, STATE, WORK, OUTPUT)
+@options(SERIES, STATE, WORK, OUTPUT, EXECUTOR)
 def sweep(
     specifier: str,
     jobs: int,
     keep_environments: bool,
     room: float,
     output: Path | None,
+    executor_name: str,
+    scheduler: str,
+    worker_resources: str,
     **given: Any,
 ) -> Exit:
     """Run a column for every release in RANGE, such as '>=4.36', then render the atlas.
@@ -64,16 +69,22 @@ def sweep(
     compatmatrix sweep '>=4.36' --latest-of-minor --scenarios my_model.py --cells my-model
     """
     from compatmatrix import sweep_stages
-    from compatmatrix.sweep import Work
+    from compatmatrix.local import Local, Work
 
+    elsewhere = on_cluster(executor_name, scheduler, worker_resources)
     series = sweep_stages.load(specifier, environ=os.environ, **given)
-    work = Work(
-        arguments=series.arguments + (("--fresh",) if given["fresh"] else ()),
-        jobs=jobs,
-        keep_environments=keep_environments,
-        room=int(room * (1 << 30)),
-    )
-    sheet, status = sweep_stages.sweep(series, work, say)
+    with contextlib.ExitStack() as stack:
+        if elsewhere:
+            executor = stack.enter_context(cluster(series.job, scheduler, worker_resources))
+        else:
+            work = Work(
+                arguments=series.arguments + (("--fresh",) if given["fresh"] else ()),
+                jobs=jobs,
+                keep_environments=keep_environments,
+                room=int(room * (1 << 30)),
+            )
+            executor = Local(series.job.settings, work, say)
+        sheet, status = sweep_stages.sweep(series, executor, say)
     click.echo(f"Atlas: {sweep_stages.atlas(series, sheet, output, now=now())}")
     return status
 
@@ -114,7 +125,7 @@ def flips(
     compatmatrix flips '>=4.36' --confirm
     """
     from compatmatrix import sweep_stages
-    from compatmatrix.sweep import Work
+    from compatmatrix.local import Work
 
     series = sweep_stages.load(specifier, environ=os.environ, **given)
     sheet = sweep_stages.known(series)
