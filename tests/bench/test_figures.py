@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.figures import Group, exponent, floor, sample, steepest, whole
@@ -22,6 +22,7 @@ def test_a_sample_is_the_same_each_time_and_keeps_the_order() -> None:
     assert sample(every, 17, seed=1) != chosen
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=20), st.integers(1, 80), st.integers(0, 99))
 def test_each_scenario_has_its_share_of_a_sample(sizes: list[int], count: int, seed: int) -> None:
     every = cells(**{f"s{index}": size for index, size in enumerate(sizes)})
@@ -41,6 +42,7 @@ def test_the_floor_is_all_work_over_all_processors_or_the_longest_chain() -> Non
     assert floor([], 2) == 0
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0.1, 9), st.lists(st.floats(0.1, 9), max_size=6)), min_size=1, max_size=6),
     st.integers(1, 4),
