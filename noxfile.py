@@ -9,6 +9,7 @@ What follows ``--`` selects:
     nox -s matrix -- --fresh                     measure again what is known
     nox -s sweep -- '>=4.36'                     every release in a range, then the atlas
     nox -s api                                   the API of scenario files, in every minor version
+    nox -s bench -- design --cells 60            what it costs: see docs/performance.md
 """
 
 import sys
@@ -110,6 +111,6 @@ def types(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Measure what the design costs, as ratios, and write docs/performance.md; it takes some minutes."""
-    _install(session)
-    session.run("python", "benchmarks/measure.py", "--write", "docs/performance.md", *session.posargs)
+    """Measure what the design costs and write docs/performance.md, or only its sections named: design, floor, …"""
+    _install(session, "test")
+    session.run("python", "-m", "benchmarks", "--write", "docs/performance.md", *session.posargs)

@@ -9,13 +9,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import psutil
-
+from benchmarks import page
+from benchmarks.bench import ROOT, SCENARIOS, tell
+from benchmarks.floor import spent
 from compatmatrix.execute import Limits, Probe
 from compatmatrix.loading import PROBE
 
-HERE = Path(__file__).resolve().parent
-ROOTS = [HERE.parent / "scenarios", HERE / "scenarios"]
+ROOTS = [SCENARIOS, ROOT / "benchmarks" / "scenarios"]
 #: A value in a cell's name that asks for cards, and the value of the same cell on the CPU.
 SIBLINGS = {"2-cards-auto": "auto", "2-cards-balanced": "balanced", "virtual-cuda:2": "cpu"}
 #: The work of benchmarks/scenarios: placed on one card, and by ``auto`` over two, against the CPU with the same hooks
@@ -44,33 +44,24 @@ def pairs(python: Path, state: Path) -> Iterator[tuple[str, str]]:
                 yield scenario["id"] + label, scenario["id"] + sibling
 
 
-def spent(slot: Path) -> float:
-    """Seconds of the processor that the children of a slot's zygote have taken so far, in its own reckoning."""
-    for process in psutil.Process().children():
-        if str(slot) in process.cmdline():
-            times = process.cpu_times()
-            return float(times.children_user + times.children_system)
-    raise SystemExit(f"no zygote works in {slot}")
-
-
 def ratio(state: Path, cards: Probe, cpu: Probe, pair: tuple[str, str], repeat: int) -> float | None:
     """Processor time of `repeat` runs of each, alternating; None where one did not end well: not the same work."""
     taken = [0.0, 0.0]
     for turn in range(repeat + 1):
         for number, (probe, slot) in enumerate(((cards, "cards"), (cpu, "cpu"))):
-            before = spent(state / slot)
+            before = spent(state / slot)[1]
             ended = probe.run(pair[number], LIMITS)
             if ended.record is None or ended.record["status"] != "done":
                 return None
             if turn:  # the first run of a cell byte-compiles what it imports
-                taken[number] += spent(state / slot) - before
+                taken[number] += spent(state / slot)[1] - before
     return taken[0] / taken[1]
 
 
 def column(version: str, state: Path, repeat: int) -> dict[str, str]:
     """The ratios of one version: what was compared -> its cell of the table."""
     command = [sys.executable, "-m", "compatmatrix", "environment", version, "--state", str(state)]
-    done = subprocess.run(command, cwd=HERE.parent, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     python = Path(done.stdout.split()[-1])
     shown = {}
     with (
@@ -87,9 +78,11 @@ def column(version: str, state: Path, repeat: int) -> dict[str, str]:
     return shown
 
 
-def table(versions: Sequence[str], state: Path, repeat: int = 7) -> str:
-    """The section of the page: a row for what is compared, a column for each version."""
-    found = {version: column(version, state, repeat) for version in versions}
-    rows = [("processor time on virtual cards, CPU = 1", *found), ("---",) * (len(found) + 1)]
-    rows += [(name, *(column[name] for column in found.values())) for name in next(iter(found.values()))]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+def section(versions: Sequence[str], state: Path, repeat: int = 7) -> str:
+    """The section: a row for what is compared, a column for each version."""
+    found = {}
+    for version in versions:
+        tell(f"children on virtual cards: {version}")
+        found[version] = column(version, state, repeat)
+    rows = [[name, *(column[name] for column in found.values())] for name in next(iter(found.values()))]
+    return page.table(["processor time on virtual cards, CPU = 1", *found], rows)

@@ -1,4 +1,4 @@
-"""What a very large run costs beside measuring: merging, storing, reading back, the atlas. Prints docs/scaling.md's table.
+"""What a very large run costs beside measuring: merging, storing, reading back, the atlas: docs/scaling.md's table.
 
     python benchmarks/scaling.py [--columns 200] [--cells 1000] [--releases 1000]
 
@@ -41,6 +41,7 @@ def took(what: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def told(what: str, measured: str) -> None:
+    """Print a row of the table."""
     print(f"| {what} | {measured} |", flush=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import fnmatch
+import functools
 from collections.abc import Iterable, Sequence
 from typing import Annotated
 
@@ -44,7 +45,7 @@ class Issue(BaseModel):
         """Whether this is the known reason for that cell's outcome."""
         return (
             result.outcome is self.outcome
-            and SpecifierSet(self.versions).contains(column.transformers, prereleases=True)
+            and _admits(self.versions, column.transformers)
             and any(matches(result.cell, glob) for glob in self.cells)
             and any(_like(result.signature or result.reason, glob) for glob in self._signatures)
         )
@@ -86,10 +87,16 @@ class Ledger(BaseModel):
 
 
 def _speaks_of(issue: Issue, result: CellResult, column: Column) -> bool:
-    admitted = SpecifierSet(issue.versions).contains(column.transformers, prereleases=True)
-    return admitted and any(matches(result.cell, glob) for glob in issue.cells)
+    return _admits(issue.versions, column.transformers) and any(matches(result.cell, glob) for glob in issue.cells)
 
 
+@functools.lru_cache(maxsize=1 << 14)
+def _admits(versions: str, transformers: str) -> bool:
+    # Asked for every cell, and answered the same for a whole column.
+    return SpecifierSet(versions).contains(transformers, prereleases=True)
+
+
+@functools.lru_cache(maxsize=1 << 15)
 def matches(cell: str, glob: str) -> bool:
     """Whether a cell id is meant by a glob: the id, its scenario, its family; ``*`` and ``?`` only.
 

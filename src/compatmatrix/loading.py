@@ -68,8 +68,7 @@ def load_yaml(path: Path, model: type[M]) -> M:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from error
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader, stricter
+        root, data = _parse(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise MatrixError(str(path), [f"line {line}: not YAML: {error.problem}"]) from error
@@ -100,6 +99,16 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} is there twice", problem_mark=key.start_mark)
             seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
         return super().construct_mapping(node, deep)
+
+
+def _parse(text: str) -> tuple[yaml.Node | None, Any]:
+    """The text as nodes, which know their lines, and as data; read once, which takes most of the time."""
+    loader = _Loader(text)
+    try:
+        root = loader.get_single_node()
+        return root, None if root is None else loader.construct_document(root)
+    finally:
+        loader.dispose()
 
 
 def _describe(problem: Any, root: yaml.Node | None, model: type[BaseModel]) -> str:

@@ -102,7 +102,7 @@ def environment(job: Job, id: str, extra: Sequence[str], progress: Callable[[str
 def report(job: Job, *, now: datetime.datetime, echo: Callable[[str], None]) -> Exit:
     """Assemble what is stored into a run, judge its news, render it, and say so in the terminal."""
     # Not at the top: pandas takes half a second that columns need not pay.
-    from compatmatrix.report import render, terminal
+    from compatmatrix.report import context, render, terminal
     from compatmatrix.report.exports import Published
     from compatmatrix.report.views import LedgerNote
 
@@ -123,13 +123,14 @@ def report(job: Job, *, now: datetime.datetime, echo: Callable[[str], None]) -> 
         for issue in job.ledger.issues
     }
     kept, policy = snapshot(run), job.plan.matrix.policy
+    history = history.and_also(kept)
     published = None if job.selected else Published(site=policy.site, overdue_after=policy.overdue_after_days)
-    page = render.write(
-        run, job.output, before=before, ledger=notes, history=history.and_also(kept), published=published
-    )
+    overdue_after = published.overdue_after if published else None
+    page = context.build(run, before=before, ledger=notes, history=history, overdue_after=overdue_after)
+    written = render.write(run, job.output, history=history, published=published, page=page)
     if published:
         archive.append(job.output, kept, snapshot(before) if before else None)
-    terminal.show(run, page)
+    terminal.show(run, written, page=page)
     status = compare.exit_status(run, unmatched)
     for issue in unmatched:
         echo(f"known issue {issue.id}: nothing matches it any more; look again, and close it if it is gone")

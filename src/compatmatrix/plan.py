@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,9 @@ from compatmatrix.errors import SelectionError
 from compatmatrix.ledger import matches
 from compatmatrix.matrix import Matrix, Policy, Version
 from compatmatrix.results import Column, Machine, Scenario, Variant
+
+#: A glob that can only mean the cell of that very id: no family, no scenario, and nothing that stands for others.
+_ID = re.compile(r"[^*?\[]+\[[^*?]*\]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,10 +87,13 @@ def make(
     for glob in matrix.scenarios.include + tuple(exclusion.cells for exclusion in matrix.scenarios.exclude):
         _must_match(glob, every, "matrix.yaml's selection")
     if cells:
-        for glob in cells:
+        # A sweep names every cell that is missing: an id is looked up, and only a glob is held against all cells.
+        ids = {cell.id for cell in planned}.intersection(glob for glob in cells if _ID.fullmatch(glob))
+        globs = [glob for glob in cells if glob not in ids]
+        for glob in globs:
             _must_match(glob, every, "the selection")
             _must_be_included(glob, planned)
-        planned = [cell for cell in planned if any(matches(cell.id, glob) for glob in cells)]
+        planned = [cell for cell in planned if cell.id in ids or any(matches(cell.id, glob) for glob in globs)]
     used = {cell.scenario.id for cell in planned}
     kept = tuple(scenario for scenario in scenarios if scenario.id in used)
     return Plan(

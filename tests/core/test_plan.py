@@ -3,9 +3,12 @@
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from compatmatrix import plan
 from compatmatrix.errors import SelectionError
+from compatmatrix.ledger import matches
 from compatmatrix.matrix import Companion, Matrix
 from compatmatrix.results import Machine, Scenario, Variant
 from tests.core.factories import column, scenario
@@ -30,6 +33,11 @@ def cells(*globs: str, **more: Any) -> list[str]:
         (("llama/plain",), ["llama/plain[tied]", "llama/plain[untied]"]),
         (("llama",), ["llama/plain[tied]", "llama/plain[untied]", "llama/plain-two"]),
         (("*[tied]", "gemma3/*"), ["llama/plain[tied]", "gemma3/text"]),
+        (
+            ("gemma3", "llama/plain[untied]", "llama/plain[tied]"),
+            ["llama/plain[tied]", "llama/plain[untied]", "gemma3/text"],
+        ),
+        (("llama/plain[unti?d]", "llama/plain-two"), ["llama/plain[untied]", "llama/plain-two"]),
     ],
 )
 def test_cells(globs: tuple[str, ...], expected: list[str]) -> None:
@@ -39,6 +47,15 @@ def test_cells(globs: tuple[str, ...], expected: list[str]) -> None:
 def test_the_matrix_selects_too() -> None:
     chosen = {"include": ["llama"], "exclude": [{"cells": "*[untied]", "why": "it is slow"}]}
     assert cells(scenarios=chosen) == ["llama/plain[tied]", "llama/plain-two"]
+    with pytest.raises(SelectionError, match=r"no scenario or cell matches 'llama/plain\[untied\]'"):
+        cells("llama/plain[tied]", "llama/plain[untied]", scenarios=chosen)
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(["llama", "gemma3/text", "*[tied]", *(c for s in SCENARIOS for c in s.cells)])))
+def test_ids_that_are_looked_up_select_what_globs_select(globs: list[str]) -> None:
+    meant = [id for id in cells() if not globs or any(matches(id, glob) for glob in globs)]
+    assert cells(*globs) == meant
 
 
 def test_what_means_nothing_is_an_error_with_a_suggestion() -> None:

@@ -273,16 +273,15 @@ def test_a_promise_to_tie_counts_as_tied(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_the_versions_own_map_is_caught_and_nothing_stays_changed(tmp_path: Path) -> None:
     pytest.importorskip("transformers")
-    before = list(_maps._replaceable())
-    assert before
-    environment = dict(os.environ)
+    before = [list(_maps._found(name)) for name in (_maps._PLANNER, _maps._EMPTY)]
+    assert all(before)
     cell = Cell("placement/real-size", tmp_path)
     memory = {0: 4000, 1: 10_000, "cpu": 0}
     chosen = _maps.choose(cell, TINY, "sequential", memory)
     assert all(parameter.is_meta for parameter in chosen.model.parameters())
+    assert all(buffer.is_meta for buffer in chosen.model.buffers()), "nothing was made on the CPU and thrown away"
     assert set(chosen.devices.values()) == {"0", "1"}
-    assert list(_maps._replaceable()) == before
-    assert dict(os.environ) == environment
+    assert [list(_maps._found(name)) for name in (_maps._PLANNER, _maps._EMPTY)] == before
     _maps.check(cell, TINY, chosen, memory)
     assert all(check["measured"] <= check["limit"] for check in cell.checks if check["name"] != "budgets kept")
 
@@ -293,7 +292,7 @@ def test_a_version_that_makes_no_map_is_an_error(tmp_path: Path, monkeypatch: py
         def from_pretrained(cls, path: str, **options: Any) -> None:
             del path, options
 
-    monkeypatch.setattr(_maps, "_PLANNERS", ())
+    monkeypatch.setattr(_maps, "_PLACES", ())
     cell = Cell("placement/real-size", tmp_path)
     monkeypatch.setattr(cell, "architecture", lambda model_type: True)
     monkeypatch.setattr(cell, "api", lambda name: Loads)

@@ -7,6 +7,7 @@ buffers, wording of warnings); all others are what a user of the model can feel.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -78,6 +79,7 @@ def behaviour(row: CellResult, digest: str) -> Behaviour:
     return Behaviour(digest, facts, warnings, felt)
 
 
+@functools.lru_cache(maxsize=1 << 12)
 def aspect(fact: str) -> str:
     """What a fact is about, in one word."""
     return next((word for beginning, word in _ASPECTS if fact.startswith(beginning)), OTHER)
@@ -108,6 +110,7 @@ def changes(before: Behaviour, after: Behaviour) -> tuple[Change, ...]:
     return tuple(sorted(told, key=lambda change: change.aspect in INTERNAL))
 
 
+@functools.lru_cache(maxsize=1 << 13)
 def shown(values: Values) -> str:
     """The values of a fact as text, not too long."""
     return one_line(", ".join(_text(json.loads(each)) for each in values), 2 * VALUE)

@@ -51,13 +51,15 @@ def files(
     ledger: Mapping[str, LedgerNote] | None = None,
     history: History | None = None,
     published: Published | None = None,
+    page: Page | None = None,
 ) -> dict[str, str]:
     """Every file of a report: path relative to its directory -> text.
 
-    ``history`` ends with this run. What only a published report has is made where ``published`` is given.
+    ``history`` ends with this run. What only a published report has is made where ``published`` is given. ``page``
+    is the context of this run where the caller has built it already: it takes as long as all the rest.
     """
     overdue_after = published.overdue_after if published else None
-    page = build(run, before=before, ledger=ledger, history=history, overdue_after=overdue_after)
+    page = page or build(run, before=before, ledger=ledger, history=history, overdue_after=overdue_after)
     columns = {column.version: column for column in run.columns}
     texts = {beside.lock_file(column): beside.lock_text(column) for column in run.columns if column.lock}
     for row in run.results:
@@ -79,6 +81,7 @@ def write(
     ledger: Mapping[str, LedgerNote] | None = None,
     history: History | None = None,
     published: Published | None = None,
+    page: Page | None = None,
 ) -> Path:
     """Render a run into a directory, and return the page's path. Other files there are left alone.
 
@@ -86,5 +89,6 @@ def write(
     page is replaced last, so that a page never speaks of files that are not there.
     Raises :class:`StorageError` where the directory cannot be written.
     """
-    publish(files(run, before=before, ledger=ledger, history=history, published=published), directory, FOLDERS)
+    texts = files(run, before=before, ledger=ledger, history=history, published=published, page=page)
+    publish(texts, directory, FOLDERS)
     return directory / PAGE

@@ -47,14 +47,15 @@ def fingerprints(look: Lookup, rows: Sequence[CellResult], letters: dict[str, st
 
 def _fingerprint(look: Lookup, letter: str, rows: Sequence[CellResult], *, last: bool) -> Fingerprint:
     did = look.behaviour(rows[0])
-    told = [(one_line(name, 80), shown(values)) for name, values in did.facts.items() if name != PLACEMENT]
+    facts = [(name, values) for name, values in did.facts.items() if name != PLACEMENT] if last else []
+    told = [(one_line(name, 80), shown(values)) for name, values in facts]
     if last and did.warnings:
         told.append(("warnings", "; ".join(did.warnings)))
     return Fingerprint(
         letter=letter,
         versions=tuple(row.version for row in rows),
-        facts=tuple(told[:FACTS]) if last else (),
-        more=max(len(told) - FACTS, 0) if last else 0,
+        facts=tuple(told[:FACTS]),
+        more=max(len(told) - FACTS, 0),
     )
 
 

@@ -1,0 +1,104 @@
+"""The matrix against the floor: one import for each column and kind of device, and the scenarios' own work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from benchmarks.bench import SCENARIOS, Bench, tell
+from benchmarks.figures import Group, floor
+from benchmarks.page import goal, seconds, table, times
+from benchmarks.usage import Usage
+from compatmatrix.execute import Limits, Probe
+from compatmatrix.loading import PROBE
+from compatmatrix.runner import by_devices
+
+TIMES = 1.25
+
+
+def section(bench: Bench) -> str:
+    """The section, as Markdown; the environments are there already and are told apart."""
+    used, start, cold = bench.cells, bench.start, bench.cold
+    groups = list(measured(bench))
+    work = sum(group.work for group in groups)
+    least = Usage(wall=floor(groups, bench.processors), processor=work)
+    return text(bench, groups, least, used, (start, cold))
+
+
+def measured(bench: Bench) -> Iterator[Group]:
+    """Each column's zygotes, one after the other: processor seconds of their imports, and of each cell's own work.
+
+    A cell's own work is what its record says, from the call of the scenario to its end; where the processor has spent
+    less in the whole child, that: a scenario that was made to wait by other processes has not worked longer.
+    """
+    planned = {cell.id: cell for cell in bench.every}
+    chosen = [planned[id] for id in bench.sample]
+    policy = bench.job.plan.matrix.policy
+    limits = Limits(timeout=policy.timeout_seconds, memory=int(policy.memory), log=int(policy.log))
+    for version, column in bench.columns.items():
+        for devices, cells in by_devices(chosen):
+            tell(f"the floor: {version}, {'virtual cards' if devices else 'no cards'}")
+            slot = bench.directory / f"slot-{devices}"
+            with Probe(bench.python(column), PROBE, [SCENARIOS], slot, virtual_cuda=devices) as probe:
+                imports, took = spent(slot)[0], []
+                for cell in cells:
+                    before = spent(slot)[1]
+                    record = probe.run(cell.id, limits).record
+                    child = spent(slot)[1] - before
+                    took.append(min(float(record["seconds"]), child) if record else child)
+            yield Group(imports=imports, cells=tuple(took))
+
+
+def spent(slot: Path) -> tuple[float, float]:
+    """Processor seconds of a slot's zygote, and of its children that have ended."""
+    for process in psutil.Process().children():
+        if str(slot) in process.cmdline():
+            used = process.cpu_times()
+            return used.user + used.system, used.children_user + used.children_system
+    raise SystemExit(f"no zygote works in {slot}")
+
+
+def text(bench: Bench, groups: list[Group], least: Usage, used: Usage, apart: tuple[Usage, Usage]) -> str:
+    """The table and the goal; ``apart`` is what the columns' start alone costs, and the cold run."""
+    start, cold = apart
+    number = len(bench.sample) * len(bench.versions)
+    imports, own = sum(group.imports for group in groups), sum(sum(group.cells) for group in groups)
+    rest = used.processor - start.processor - least.processor
+    rows = [
+        [f"imports, {len(groups)} of them", "", seconds(imports)],
+        [f"own work of {number} scenarios", "", seconds(own)],
+        [f"**the floor**, packed over {bench.processors} processors", seconds(least.wall), seconds(least.processor)],
+        [f"**measured**: the columns, {number} cells anew", seconds(used.wall), seconds(used.processor)],
+        ["measured / floor", times(used.wall / least.wall), times(used.processor / least.processor)],
+        ["of it, start: nox, scenarios, resolution", seconds(start.wall), seconds(start.processor)],
+        [f"of it, about each cell: {1000 * rest / number:.0f} ms", "", seconds(rest)],
+        [
+            "apart: environments, byte code, report",
+            seconds(cold.wall - used.wall),
+            seconds(cold.processor - used.processor),
+        ],
+    ]
+    ratio = max(used.wall / least.wall, used.processor / least.processor)
+    parts = [("starting nox and resolving the columns", start.processor), ("what surrounds a cell", rest)]
+    parts.sort(key=lambda part: -part[1])
+    shares = ", ".join(f"{name} {100 * part / least.processor:.0f} %" for name, part in parts)
+    reached = goal(
+        f"within {TIMES}× of the floor",
+        met=ratio <= TIMES,
+        found=f"{times(used.wall / least.wall)} in wall-clock time, {times(used.processor / least.processor)} in "
+        "processor time",
+        why=f"Of the floor's processor time: {shares}. Starting and resolving is paid once for each column, and weighs "
+        f"{len(bench.every) / len(bench.sample):.0f} times less beside all {len(bench.every)} cells.",
+    )
+    return f"""\
+The columns over the same sample as above, measured anew in environments that are there, against the least that they
+could cost: importing torch, transformers and accelerate once for each column (and once more for virtual cards, which
+must be there before torch is), and the own work of each scenario, from its call to its end. The packing is a bound:
+all work over all processors, as if the cells of a column could run at once. Processor time of the floor is measured
+with nothing else of this project running.
+
+{table(["what", "wall", "processor"], rows)}
+
+{reached}"""
