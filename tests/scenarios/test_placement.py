@@ -1,6 +1,5 @@
 """The arithmetic of real sizes against published counts and hand-computed shapes; every check with a planted fault."""
 
-import os
 from pathlib import Path
 from typing import Any
 
