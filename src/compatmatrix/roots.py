@@ -118,7 +118,7 @@ def _declares(path: Path) -> bool:
 
 
 def _of_file(file: Path, state: Path) -> Path:
-    """A root that has this file only, in a family that is called like it: a link, so that tracebacks lead to it."""
+    """A root that has this file only, in a family that is called like it; a link, so that nothing is copied."""
     name = file.stem
     if file.suffix != ".py" or not _NAME.fullmatch(name) or name == "common":
         raise ScenarioError(
