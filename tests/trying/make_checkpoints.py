@@ -45,6 +45,20 @@ class OwnModel(PreTrainedModel):
 """
 
 
+def tokenizer(directory: Path, words: int) -> None:
+    """A tokenizer of so many words, most of which no text has."""
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.pre_tokenizers import Whitespace
+
+    known = {"[UNK]": 0, "The": words - 1, **{f"word{number}": number for number in range(1, words - 1)}}
+    made = Tokenizer(WordLevel(known, unk_token="[UNK]"))
+    made.pre_tokenizer = Whitespace()
+    made.save(str(directory / "tokenizer.json"))
+    told = {"tokenizer_class": "PreTrainedTokenizerFast", "unk_token": "[UNK]"}
+    (directory / "tokenizer_config.json").write_text(json.dumps(told), encoding="utf-8")
+
+
 def main(root: str, directory: str) -> None:
     """Write them."""
     sys.path[:0] = [root, str(Path(root) / "src")]
@@ -56,8 +70,9 @@ def main(root: str, directory: str) -> None:
 
     out = Path(directory)
     models.llama(out / "模型 with spaces", tied=True, dtype="bfloat16", shards=3)
-    models.llama(out / "pickled", format="bin", shards=2)
+    tokenizer(models.llama(out / "pickled", format="bin", shards=2).path, 112)
     made = models.llama(out / "nan")
+    tokenizer(made.path, 113)  # one more than the model has rows
     tensors = load_file(str(made.path / "model.safetensors"))
     tensors["model.norm.weight"][:2] = math.nan
     save_file(tensors, str(made.path / "model.safetensors"), metadata={"format": "pt"})

@@ -179,6 +179,11 @@ def test_the_cell_to_look_at() -> None:
     assert (found.worst.version, found.worst.cell) == ("4.39.0", LOAD)
 
 
+def test_a_selection_beside_what_it_is_about_is_judged_by_itself() -> None:
+    assert told({HALF: "p"}, "4.46.3").sentence == "Works in 4.46.3; use transformers==4.46.3."
+    assert told({HALF: "f"}, "4.46.3").exit is Exit.REGRESSED
+
+
 def test_foreign_code_is_named() -> None:
     edit = {("4.46.3", CONFIG): reason("the checkpoint's own code: … runs only with --trust-remote-code")}
     found = told({CONFIG: "u", LOAD: "u", GENERATE: "u"}, "4.46.3", edit=edit)

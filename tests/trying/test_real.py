@@ -90,18 +90,25 @@ def test_it_is_known_the_second_time_and_tells_it_in_words(place: Place) -> None
     assert "all taken from the store" in done.stderr
 
 
-def test_pickled_shards(place: Place) -> None:
-    status, told = place.tried("pickled", "--cells", "load[LlamaForCausalLM,default]", "--cells", "config")
+def test_pickled_shards_and_a_tokenizer(place: Place) -> None:
+    status, told = place.tried("pickled", "--cells", "load[LlamaForCausalLM,default]", "--cells", "tokenizer")
     assert (status, set(outcomes(told).values())) == (0, {"pass"}), told
 
 
 def test_a_file_with_nan_is_told_of_and_no_version_is_blamed(place: Place) -> None:
     status, told = place.tried("nan", "--cells", "load[LlamaForCausalLM,default]")
     assert status == 0, told
+    assert outcomes(told) == {"given/load[LlamaForCausalLM,default]": "pass"}
     assert told["answer"] == (
         f"Works in {VERSION}; the file itself holds 2 numbers that are not finite (in model.norm.weight); "
         f"use transformers=={VERSION}."
     )
+
+
+def test_a_tokenizer_that_the_model_has_too_few_rows_for(place: Place) -> None:
+    status, told = place.tried("nan", "--cells", "tokenizer")
+    assert status == 3, told
+    assert told["answer"] == f"{VERSION} loads it WRONG (ids without a row)."
 
 
 def test_foreign_code_runs_only_when_it_is_trusted(place: Place) -> None:

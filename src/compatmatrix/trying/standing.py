@@ -45,6 +45,7 @@ def stand(run: Run, column: Column, essential: Sequence[str], primary: str) -> V
     name = column.version if column.shows == column.version else f"{column.version} ({column.transformers})"
     rows = [row for row in run.results if row.version == column.version]
     core = [row for row in rows if row.cell in essential or row.cell.startswith(agreement.ID)]
+    core = core or rows  # a selection without what it is about: what was selected decides
     standing, why = _core(column, core)
     beside = [row for row in rows if row not in core and not _ours(row)]
     missing = [row for row in beside if row.outcome.red or row.outcome is Outcome.UNSUPPORTED]
