@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 import torch
 
-from compatmatrix.trying.scenarios.given import _asked, _buffers, _files, _inputs, _leftover, _load, _tensors, _values
+from compatmatrix.trying.scenarios.given import (
+    _asked,
+    _buffers,
+    _files,
+    _inputs,
+    _leftover,
+    _load,
+    _references,
+    _tensors,
+    _values,
+)
 from compatmatrix.trying.scenarios.given import _outputs as outputs
 from compatprobe import Cell
 from scenarios.common import models
@@ -32,7 +42,7 @@ class Files:
         return {}
 
 
-class Toy(torch.nn.Module):
+class Toy(torch.nn.Module):  # type: ignore[misc]
     """Two layers under a base model's prefix, and a head."""
 
     base_model_prefix = "base"
@@ -181,7 +191,7 @@ def test_sums_of_bits_know_every_number() -> None:
 # -- buffers
 
 
-class Rotary(torch.nn.Module):
+class Rotary(torch.nn.Module):  # type: ignore[misc]
     """Frequencies that no file holds, and noise that is new each time."""
 
     def __init__(self, config: Any) -> None:
@@ -310,7 +320,7 @@ FAULTS: dict[str, Callable[[Any], None]] = {
 def test_a_planted_fault_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, judge: bool) -> None:
     files = target(monkeypatch, models.llama(tmp_path / "checkpoint"))
     if not judge:  # an architecture without a reference
-        monkeypatch.setattr(outputs._references, "of", lambda *_: None)
+        monkeypatch.setattr(_references, "of", lambda *_: None)
         if fault == "a scale":
             pytest.skip("it is in the computation, not in the load: only other versions can tell")
     model = _load.load(cell(tmp_path), _asked.PRIMARY)

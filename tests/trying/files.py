@@ -18,6 +18,8 @@ LLAMA = {
     "torch_dtype": "float32",
     "vocab_size": 8,
 }
+#: File -> its bytes, or what it says as JSON.
+Files = dict[str, bytes | dict[str, Any]]
 _PACKED = {"F32": "f", "F16": "e", "F64": "d", "I64": "q"}
 
 

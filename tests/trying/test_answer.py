@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compatmatrix.errors import Exit
-from compatmatrix.results import Check, Column, Failure
+from compatmatrix.results import Check, Column, Failure, Frame
 from compatmatrix.trying.answer import Answer, answer
 from compatmatrix.trying.choose import Cells, Choice
 from compatmatrix.trying.standing import Standing
@@ -179,11 +179,30 @@ def test_the_cell_to_look_at() -> None:
     assert (found.worst.version, found.worst.cell) == ("4.39.0", LOAD)
 
 
+def test_a_selection_beside_what_it_is_about_is_judged_by_itself() -> None:
+    assert told({HALF: "p"}, "4.46.3").sentence == "Works in 4.46.3; use transformers==4.46.3."
+    assert told({HALF: "f"}, "4.46.3").exit is Exit.REGRESSED
+
+
 def test_foreign_code_is_named() -> None:
     edit = {("4.46.3", CONFIG): reason("the checkpoint's own code: … runs only with --trust-remote-code")}
     found = told({CONFIG: "u", LOAD: "u", GENERATE: "u"}, "4.46.3", edit=edit)
     assert "(the checkpoint's own code, which runs only with --trust-remote-code)" in found.sentence
     assert found.exit is Exit.REGRESSED
+
+
+def test_a_check_that_fails_itself_is_held_against_nobody() -> None:
+    modules = ("transformers.x", "scenarios_1.given._x")
+    frames = tuple(Frame(module=module, function="f", line=1) for module in modules)
+    ours = Failure(type="builtins.RuntimeError", message="max()", frames=frames)
+    edit = {("4.46.3", LOAD): lambda row: row.model_copy(update={"failure": ours})}
+    found = told({CONFIG: "p", LOAD: "f", GENERATE: "p"}, "4.46.3", edit=edit)
+    assert found.versions[0].standing is Standing.UNKNOWN
+    assert "a check of compatmatrix itself failed" in found.sentence
+    assert found.exit is Exit.INFRASTRUCTURE
+    theirs = Failure(type="builtins.RuntimeError", message="max()", frames=frames[::-1])
+    edit = {("4.46.3", LOAD): lambda row: row.model_copy(update={"failure": theirs})}
+    assert told({CONFIG: "p", LOAD: "f", GENERATE: "p"}, "4.46.3", edit=edit).exit is Exit.REGRESSED
 
 
 @given(st.lists(st.text("pfwusne", min_size=4, max_size=4), min_size=1, max_size=5))

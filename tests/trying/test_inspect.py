@@ -9,7 +9,7 @@ import pytest
 
 from compatmatrix.errors import CheckpointError, Exit
 from compatmatrix.trying.inspect import inspect
-from tests.trying.files import checkpoint, index, legacy, safetensors, state_dict, zipped
+from tests.trying.files import Files, checkpoint, index, legacy, safetensors, state_dict, zipped
 
 NAMES = ["plain", "with spaces", "模型", "Модель ünï", "a'quote", "-dash"]
 
@@ -37,7 +37,7 @@ def test_a_plain_one_under_any_name(tmp_path: Path, name: str) -> None:
 
 
 def test_shards_by_their_index(tmp_path: Path) -> None:
-    files = {
+    files: Files = {
         "model-00001-of-00002.safetensors": safetensors({"a": [1.0]}, "F16"),
         "model-00002-of-00002.safetensors": safetensors({"b": [1.0, 2.0]}, "F16"),
         "model.safetensors.index.json": index(
@@ -92,7 +92,7 @@ def test_what_is_missing(tmp_path: Path) -> None:
 
 def test_an_index_that_names_what_is_not_there(tmp_path: Path) -> None:
     shard = "model-00001-of-00002.safetensors"
-    files = {
+    files: Files = {
         shard: safetensors({"a": [1.0]}),
         "model.safetensors.index.json": index({"a": shard, "b": "model-00002-of-00002.safetensors"}),
     }
@@ -122,7 +122,7 @@ def test_an_index_that_is_wrong_about_a_tensor(tmp_path: Path, files: dict[str, 
 
 def test_all_damage_at_once(tmp_path: Path) -> None:
     whole = safetensors({"a": [1.0, 2.0, 3.0]})
-    files = {
+    files: Files = {
         "one.safetensors": whole[:-3],
         "two.safetensors": b"",
         "model.safetensors.index.json": index({"a": "one.safetensors", "b": "two.safetensors", "c": "no.safetensors"}),
@@ -159,7 +159,7 @@ def test_weights_that_are_not_there_yet(tmp_path: Path) -> None:
 
 
 def test_tokenizers(tmp_path: Path) -> None:
-    beside = {"model.safetensors": safetensors({"w": [1.0]}), "tokenizer_config.json": {}}
+    beside: Files = {"model.safetensors": safetensors({"w": [1.0]}), "tokenizer_config.json": {}}
     assert inspect(checkpoint(tmp_path / "a", beside)).tokenizer == ()
     found = inspect(checkpoint(tmp_path / "b", {**beside, "tokenizer.json": {}}))
     assert found.tokenizer == ("tokenizer.json", "tokenizer_config.json")

@@ -74,67 +74,93 @@ class Choice:
     notes: tuple[str, ...] = field(default=())
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Classes:
+    """``auto`` is the class that people call; ``writes``: whether it writes texts."""
+
+    primary: str
+    auto: str
+    whole: tuple[str, ...]
+    writes: bool
+    declared: bool
+
+
 def choose(found: Found, estimate: Estimate, asked: Asked) -> Choice:
     """Pick the cells for a checkpoint; raises :class:`InputError` for a device plan that is not known."""
     plans = _plans(asked.plans)
-    declared = next(iter(found.config.get("architectures") or ()), "")
-    auto, writes = _task(str(declared), found)
-    primary = asked.model_class or (auto if found.code or not declared else str(declared))
-    own = () if found.code or not declared else (str(declared),)
-    classes = (primary, (*own, *((auto,) if declared or found.code else ())))
-    cells: dict[str, Cells] = {"config": Cells()}
-    if found.tokenizer:
-        cells["tokenizer"] = Cells()
+    classes = _classes(found, asked)
     unloaded = _unloaded(found, estimate)
+    cells = {"config": Cells(), **({"tokenizer": Cells()} if found.tokenizer else {})}
+    about = [id for name, some in cells.items() for id in some.ids(name)]
     if unloaded:
-        if not found.code and declared and not found.quantised:
+        if classes.declared and not found.code and not found.quantised:
             cells["placement"] = Cells(names=("cards",), cells=tuple((cards,) for cards in _CARDS))
-        return _choice(classes, cells, [], [], estimate, need=0, unloaded=unloaded, in_float64=False)
+        return Choice(
+            primary=classes.primary,
+            whole=classes.whole,
+            cells=cells,
+            essential=tuple(about),
+            compared=(),
+            in_float64=False,
+            need=0,
+            unloaded=unloaded,
+        )
     usual = DEFAULT if estimate.fits(estimate.by_default) else _computed(found)
-    cells["load"] = _loads(primary, auto, asked, found, usual)
-    cells["plan"] = Cells(names=("api", "plan"), cells=tuple((primary, plan) for plan in plans or _USUAL_PLANS))
-    if writes or asked.model_class.endswith(("ForCausalLM", "ForConditionalGeneration")):
-        ways = tuple((primary, usual, cache) for cache in ("cached", "uncached"))
-        cells["generate"] = Cells(names=("api", "dtype", "cache"), cells=ways)
-    cells["save"] = Cells(names=("api",), cells=((primary,),))
-    essential = [("load", (primary, usual)), *(("plan", (primary, plan)) for plan in plans)]
-    if "generate" in cells:  # nobody decodes without a cache unless they must
-        essential.append(("generate", cells["generate"].cells[0]))
-    exact = "float32" if (primary, "float32") in cells["load"].cells else usual
-    in_float64 = estimate.fits(estimate.in_float64)
-    need = estimate.in_float64 if in_float64 else estimate.by_default if usual == DEFAULT else estimate.as_stored
-    return _choice(classes, cells, essential, [("load", (primary, exact))], estimate, need=need, in_float64=in_float64)
+    cells.update(_loading(classes, asked, found, plans, usual))
+    # Nobody decodes without a cache unless they must: only the first way counts.
+    about += [id for name in ("load", "generate") if name in cells for id in cells[name].ids(name)[:1]]
+    about += cells["plan"].ids("plan") if plans else ()
+    return _loaded(classes, cells, about, estimate, usual)
 
 
-def _choice(
-    classes: tuple[str, tuple[str, ...]],
-    cells: Mapping[str, Cells],
-    essential: Iterable[tuple[str, tuple[str, ...]]],
-    compared: Iterable[tuple[str, tuple[str, ...]]],
-    estimate: Estimate,
-    *,
-    need: int,
-    in_float64: bool,
-    unloaded: str = "",
+def _loading(classes: _Classes, asked: Asked, found: Found, plans: tuple[str, ...], usual: str) -> dict[str, Cells]:
+    primary = classes.primary
+    ways = tuple((primary, usual, cache) for cache in ("cached", "uncached"))
+    generate = {"generate": Cells(names=("api", "dtype", "cache"), cells=ways)} if classes.writes else {}
+    return {
+        "load": _loads(classes, asked, found, usual),
+        "plan": Cells(names=("api", "plan"), cells=tuple((primary, plan) for plan in plans or _USUAL_PLANS)),
+        **generate,
+        "save": Cells(names=("api",), cells=((primary,),)),
+    }
+
+
+def _loaded(
+    classes: _Classes, cells: Mapping[str, Cells], about: Iterable[str], estimate: Estimate, usual: str
 ) -> Choice:
-    always = [id for name in ("config", "tokenizer") if name in cells for id in cells[name].ids(name)]
-    named = [id for name, cell in essential for id in Cells(names=("_",), cells=(cell,)).ids(name)]
+    in_float64 = estimate.fits(estimate.in_float64)
+    need = estimate.by_default if usual == DEFAULT else estimate.as_stored
     notes = []
-    if need and not in_float64:
+    if not in_float64:
         room = f"{told(estimate.in_float64)}, {told(estimate.room)} may be used"
         notes.append(f"no computation in float64 to compare with: it needs {room}")
-    if need and cells["load"].cells[0][1] != DEFAULT:
-        notes.append(f"loaded as {cells['load'].cells[0][1]} only: float32 needs {told(estimate.by_default)}")
+    if usual != DEFAULT:
+        notes.append(f"loaded as {usual} only: float32 needs {told(estimate.by_default)}")
+    loads = cells["load"].ids("load")
+    exact = f"{FAMILY}/load[{classes.primary},float32]"
     return Choice(
-        primary=classes[0],
-        whole=classes[1],
+        primary=classes.primary,
+        whole=classes.whole,
         cells=cells,
-        essential=tuple(dict.fromkeys([*always, *named])),
-        compared=tuple(id for name, cell in compared for id in Cells(names=("_",), cells=(cell,)).ids(name)),
+        essential=tuple(dict.fromkeys(about)),
+        compared=(exact if exact in loads else loads[0],),
         in_float64=in_float64,
-        need=need,
-        unloaded=unloaded,
+        need=estimate.in_float64 if in_float64 else need,
         notes=tuple(notes),
+    )
+
+
+def _classes(found: Found, asked: Asked) -> _Classes:
+    declared = str(next(iter(found.config.get("architectures") or ()), ""))
+    auto, writes = _task(declared, found)
+    by_auto = bool(found.code) or not declared
+    own = () if by_auto else (declared,)
+    return _Classes(
+        primary=asked.model_class or (auto if by_auto else declared),
+        auto=auto,
+        whole=(*own, auto) if declared or found.code else (),
+        writes=asked.model_class.endswith(("ForCausalLM", "ForConditionalGeneration")) if asked.model_class else writes,
+        declared=bool(declared),
     )
 
 
@@ -177,11 +203,11 @@ def _computed(found: Found) -> str:
     return found.stored if found.stored in COMPUTED else "float32"
 
 
-def _loads(primary: str, auto: str, asked: Asked, found: Found, usual: str) -> Cells:
+def _loads(classes: _Classes, asked: Asked, found: Found, usual: str) -> Cells:
     """By class with nothing said, and by dtype with the first class; where that does not fit, as stored only."""
-    classes = [primary] if asked.model_class else list(dict.fromkeys([primary, auto, "AutoModel"]))
-    chosen = [(each, usual) for each in classes]
+    every = [classes.primary] if asked.model_class else [classes.primary, classes.auto, "AutoModel"]
+    chosen = [(each, usual) for each in dict.fromkeys(every)]
     if usual == DEFAULT:
         dtypes = [dtype for dtype in COMPUTED if dtype != "float32" or found.stored != "float32"]
-        chosen += [(primary, dtype) for dtype in dtypes]
+        chosen += [(classes.primary, dtype) for dtype in dtypes]
     return Cells(names=("api", "dtype"), cells=tuple(chosen))

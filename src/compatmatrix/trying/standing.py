@@ -45,8 +45,9 @@ def stand(run: Run, column: Column, essential: Sequence[str], primary: str) -> V
     name = column.version if column.shows == column.version else f"{column.version} ({column.transformers})"
     rows = [row for row in run.results if row.version == column.version]
     core = [row for row in rows if row.cell in essential or row.cell.startswith(agreement.ID)]
+    core = core or rows  # a selection without what it is about: what was selected decides
     standing, why = _core(column, core)
-    beside = [row for row in rows if row not in core]
+    beside = [row for row in rows if row not in core and not _ours(row)]
     missing = [row for row in beside if row.outcome.red or row.outcome is Outcome.UNSUPPORTED]
     but = tuple(dict.fromkeys(way(row, primary) for row in missing)) if standing is Standing.WORKS else ()
     return VersionAnswer(
@@ -61,6 +62,9 @@ def _core(column: Column, core: Sequence[CellResult]) -> tuple[Standing, str]:
     if silent or not any(row.outcome.answered for row in core):
         return Standing.UNKNOWN, one_line((silent or [*core])[0].reason, 100) if core else "nothing was run"
     own = [row for row in core if not row.cell.startswith(agreement.ID)]
+    ours = [row for row in own if _ours(row)]
+    if ours:
+        return Standing.UNKNOWN, f"a check of compatmatrix itself failed: {why(ours)}"
     for outcome in (Outcome.WRONG, Outcome.CRASH, Outcome.OOM, Outcome.TIMEOUT, Outcome.FAIL, Outcome.UNSUPPORTED):
         rows = [row for row in own if row.outcome is outcome]
         if rows:
@@ -73,6 +77,12 @@ def _core(column: Column, core: Sequence[CellResult]) -> tuple[Standing, str]:
     if any(row.reason.startswith(agreement.DISPUTED) for row in between):
         return Standing.DISPUTED, "its outputs"
     return Standing.WORKS, ""
+
+
+def _ours(row: CellResult) -> bool:
+    """Whether an exception came out of a scenario's own lines: it says nothing of the version."""
+    frames = row.failure.frames if row.failure and row.outcome is Outcome.FAIL else ()
+    return bool(frames) and frames[-1].module.startswith("scenarios")
 
 
 def why(rows: Sequence[CellResult]) -> str:

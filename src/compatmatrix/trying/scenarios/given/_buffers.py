@@ -117,11 +117,13 @@ def _far(observed: torch.Tensor, wanted: torch.Tensor, *, relative: bool = False
         return float("inf")
     one, other = observed.detach().cpu().to(torch.float64), wanted.detach().cpu().to(torch.float64)
     same = (one == other) | (one.isnan() & other.isnan())
-    size = (
-        other.abs() if relative else other[other.isfinite()].abs().max().expand(other.shape) if same.numel() else other
-    )
+    if bool(same.all()):
+        return 0.0
+    size = other.abs()
+    if not relative:
+        size = size.nan_to_num(nan=0.0, posinf=0.0).max().expand(other.shape)
     apart = torch.where(same, torch.zeros_like(one), (one - other).abs() / size.clamp(min=1e-30))
-    return float(apart.nan_to_num(nan=float("inf")).max()) if apart.numel() else 0.0
+    return float(apart.nan_to_num(nan=float("inf")).max())
 
 
 def _limit(observed: torch.Tensor, wanted: torch.Tensor) -> float:
