@@ -170,6 +170,7 @@ def test_an_interrupt_leaves_nothing_running_on_the_workers(
     cluster.worker("a")
     process = cluster.client(project, "run")
     hold.wait()
+    assert cluster.left()
     assert not any("xyzzy" in "".join(each.environ().values()) for each in below(cluster.processes["a"].pid))
     os.kill(process.pid, kill)
     output, _ = process.communicate(timeout=120)
