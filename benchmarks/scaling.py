@@ -1,9 +1,10 @@
-"""What a very large run costs beside measuring: merging, storing, reading back, the atlas: docs/scaling.md's table.
+"""What a very large run costs beside measuring: handing over, merging, storing, reading back, the atlas.
 
     python benchmarks/scaling.py [--columns 200] [--cells 1000] [--releases 1000]
 
 The rows are those of the published run, as often as it takes, each under a key of its own. Times are processor time,
-so that other work on the machine counts little. Nothing here is a test: no figure makes anything fail.
+so that other work on the machine counts little; those of the cluster are wall-clock time. It prints the table of
+docs/scaling.md. Nothing here is a test: no figure makes anything fail.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import datetime
 import hashlib
 import itertools
+import os
 import resource
 import sys
 import tempfile
@@ -24,12 +26,14 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from compatmatrix.cluster.order import packed, unpacked  # noqa: E402
+from compatmatrix.matrix import Matrix  # noqa: E402
 from compatmatrix.merge import merge  # noqa: E402
 from compatmatrix.report import atlas_page  # noqa: E402
 from compatmatrix.results import CellResult, Column, Run  # noqa: E402
 from compatmatrix.store import STORE, Store  # noqa: E402
 from tests.sweep import factory  # noqa: E402
 
+MATRIX = {"python": "3.11", "versions": [{"id": "x", "sources": [{"pypi": "1.0"}]}]}
 NOW = datetime.datetime.now(datetime.timezone.utc)
 
 
@@ -120,6 +124,24 @@ def atlas(releases: int) -> None:
         told("… its memory, the sheet included", f"{peak:.0f} MB")
 
 
+def cluster(tasks: int = 300) -> None:
+    """What Dask itself takes: tasks that do nothing but send back as many bytes as a column of 1,000 cells."""
+    from distributed import Client, LocalCluster
+
+    from compatmatrix.cluster import content, task
+
+    data = content.pack(Matrix.model_validate(MATRIX), [ROOT / "scenarios"])
+    told("matrix and scenarios, as they are sent, compressed", f"{len(data) / 1e6:.2f} MB")
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as there, Client(there) as client:
+        client.submit(task.given, data).result()
+        began = time.perf_counter()
+        futures = [client.submit(os.urandom, 260_000 + number) for number in range(tasks)]
+        for future in futures:
+            future.result()
+        seconds = (time.perf_counter() - began) / tasks
+    told("a task through a scheduler on loopback and its answer of 0.26 MB back", f"{1000 * seconds:.0f} ms")
+
+
 def main() -> None:
     """All of it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -130,6 +152,7 @@ def main() -> None:
     print("| what | measured |\n|---|---|")
     atlas(chosen.releases)  # first: its memory is what this process has ever had beside the imports
     store(chosen.columns, chosen.cells)
+    cluster()
 
 
 if __name__ == "__main__":

@@ -17,8 +17,9 @@ from compatmatrix.results import CellResult, Column, Machine, Outcome, Run
 
 def current(plan: Plan, columns: Mapping[str, Column]) -> dict[str, Column]:
     """The columns that matrix.yaml still means: one whose sources, companions or Python have changed is not shown."""
-    meant = {version.id: definition(plan.matrix, version) for version in plan.versions}
-    return {id: column for id, column in columns.items() if meant.get(id) == column.definition}
+    meant = {version.id: version for version in plan.versions}
+    found = {id: column for id, column in columns.items() if id in meant}
+    return {id: column for id, column in found.items() if definition(plan.matrix, meant[id]) == column.definition}
 
 
 def keys(plan: Plan, columns: Mapping[str, Column]) -> dict[tuple[str, str], str]:

@@ -113,6 +113,10 @@ class Cluster:
                 found.append(line)
         return [line for line in found if "distributed.cli" not in line]
 
+    def left(self) -> list[Path]:
+        """What columns have left on the workers' disks."""
+        return list(self.directory.glob("*/dask-scratch-space*/*/compatmatrix-*"))
+
     def stop(self) -> None:
         for process in self.clients:
             if process.poll() is None:

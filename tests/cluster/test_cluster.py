@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
+from compatmatrix import __version__
 from compatmatrix.errors import Exit
 from compatmatrix.results import CellResult, Run
 from compatmatrix.store import STORE
@@ -64,7 +65,7 @@ def test_a_cluster_says_what_this_machine_says_and_it_is_stored_once(project: Pr
     cells = ["tiny/card", "tiny/load[mapped]", "tiny/load[plain]"]
     assert stored(project) == [(version, cell) for version in ("1.0.0", "1.0.1") for cell in cells]
     assert all(column.machine and column.machine.cpus == os.cpu_count() for column in run.columns)
-    assert not list(cluster.directory.rglob("compatmatrix-*")), "a worker keeps nothing"
+    assert not cluster.left(), "a worker keeps nothing"
 
     project.run("compatmatrix", "run", "--state", "here", "--output", "here/reports")
     here = Run.from_json((project.directory / "here" / "reports" / "latest.json").read_bytes())
@@ -138,10 +139,10 @@ def test_a_worker_with_another_program_is_named_and_runs_nothing(
         assert line
     cluster.worker("late", PYTHONPATH=str(changed))
     output, _ = process.communicate(timeout=120)
-    _is_refused(process.returncode, output, "the worker late has compatmatrix 0.1.0 (")
+    _is_refused(process.returncode, output, f"the worker late has compatmatrix {__version__} (")
     cluster.worker("lacking", PYTHONPATH=str(lacking))
     status, output = project.run("compatmatrix", "run", *on(cluster))
-    _is_refused(status, output, "has compatmatrix 0.1.0 (")
+    _is_refused(status, output, f"has compatmatrix {__version__} (")
     assert "has no compatmatrix, or another one: " in output
     old = Cluster(tmp_path / "old", {**project.environ, "PYTHONPATH": str(lacking)})
     old.directory.mkdir()
@@ -169,13 +170,14 @@ def test_an_interrupt_leaves_nothing_running_on_the_workers(
     cluster.worker("a")
     process = cluster.client(project, "run")
     hold.wait()
+    assert cluster.left()
     assert not any("xyzzy" in "".join(each.environ().values()) for each in below(cluster.processes["a"].pid))
     os.kill(process.pid, kill)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == (Exit.INTERRUPTED if kill == signal.SIGINT else -kill), output
     assert "Traceback" not in output
     wait_for(lambda: not cluster.columns())
-    wait_for(lambda: not list(cluster.directory.rglob("compatmatrix-*")))
+    wait_for(lambda: not cluster.left())
     hold.let_go()
     status, output = project.run("compatmatrix", "run", *on(cluster))
     assert status == 0, output

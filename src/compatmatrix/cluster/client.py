@@ -93,8 +93,8 @@ class Cluster:
         self._futures: set[Future] = set()
         self._stopped = False
         self._lock = threading.Lock()
-        # One at a time: a hundred columns may come back at once, and would wait for the store longer than it lets them.
-        self._merging = threading.Lock()
+        # One at a time: of a thousand threads some would wait longer than the store lets them, or open too many files.
+        self._storing = threading.Lock()
 
     def __str__(self) -> str:
         return f"on {self._client.scheduler.address}"
@@ -136,7 +136,7 @@ class Cluster:
         if not answer.store:
             return
         told: list[str] = []
-        with self._merging, TemporaryDirectory(prefix="compatmatrix-") as folder:
+        with self._storing, TemporaryDirectory(prefix="compatmatrix-") as folder:
             # A worker is believed about the column that it was given, and about no other.
             path = unpacked(answer.store, Path(folder, f"column-{id}"))
             with Store(self._settings.store) as store:
@@ -169,7 +169,7 @@ class Cluster:
 
     def _known(self, id: str) -> bytes:
         """What is stored of a column's cells: they are not measured again where it resolves to the same lock."""
-        with Store(self._settings.store) as store:
+        with self._storing, Store(self._settings.store) as store:
             column = current(self._plan, store.columns([id])).get(id)
             keys = [self._plan.key(column, cell) for cell in self._plan.cells] if column and column.ready else []
             rows = store.get(keys).values()
