@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from compatmatrix.cluster.order import packed, unpacked  # noqa: E402
+from compatmatrix.flips import flips  # noqa: E402
 from compatmatrix.matrix import Matrix  # noqa: E402
 from compatmatrix.merge import merge  # noqa: E402
 from compatmatrix.report import atlas_page  # noqa: E402
@@ -83,7 +85,7 @@ def store(number: int, cells: int) -> None:
     with tempfile.TemporaryDirectory(dir=".") as name:
         here = Path(name, "here", STORE)
         for index, (column, rows) in enumerate(columns(run, number, cells)):
-            seconds, data = took(lambda i=index, c=column, r=rows: handed_over(Path(name, f"w{i}"), c, r))
+            seconds, data = took(partial(handed_over, Path(name, f"w{index}"), column, rows))
             packing.append(seconds)
             sizes.append(len(data))
 
@@ -117,7 +119,7 @@ def atlas(releases: int) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     sheet = factory.big(releases=releases, scenarios=125)
     with tempfile.TemporaryDirectory(dir=".") as name:
-        seconds, page = took(lambda: atlas_page.write(sheet, factory.flips(sheet, {}), Path(name), now=NOW))
+        seconds, page = took(lambda: atlas_page.write(sheet, flips(sheet, {}), Path(name), now=NOW))
         peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
         told(f"the atlas of {releases:,} releases × 1,000 cells: ranges, flips, page, JSON and CSV", f"{seconds:.0f} s")
         told("… its page", f"{page.stat().st_size / 1e6:.1f} MB")

@@ -12,7 +12,14 @@ import yaml
 from compatmatrix import loading
 
 ROOT = Path(__file__).parents[2]
-HOST = sorted([*(ROOT / "src" / "compatmatrix").rglob("*.py"), *(ROOT / "src" / "compatprobe").rglob("*.py")])
+#: Run in a column's environment, as a scenario is.
+COLUMNS = ROOT / "src" / "compatmatrix" / "trying" / "scenarios"
+HOST = sorted(
+    path
+    for package in ("compatmatrix", "compatprobe")
+    for path in (ROOT / "src" / package).rglob("*.py")
+    if COLUMNS not in path.parents
+)
 #: Reading any of these runs what the file says.
 MODULES = {"pickle", "_pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "jsonpickle", "pty"}
 #: And these, wherever they are found: ``pandas.read_pickle``, ``torch.load``, ``yaml.load``, ``numpy.load``.

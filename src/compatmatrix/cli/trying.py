@@ -33,7 +33,14 @@ from compatmatrix.errors import Exit, InputError
 @click.option(
     "--memory", type=click.FloatRange(0.1), metavar="GIB", help="What a cell may use. Default: most of what is free."
 )
-@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For a reader, or everything that was found, as JSON.",
+)
 @options(FILES, STATE)
 def try_(**given: Any) -> Exit:
     """Load a checkpoint that you have in every version, and say in one sentence which version to use.
