@@ -1,5 +1,6 @@
 """The scenario root of a checkpoint: it lists exactly the chosen cells, and its hash follows the target."""
 
+import ast
 import dataclasses
 from pathlib import Path
 
@@ -107,3 +108,8 @@ def test_every_field_of_a_target_is_json(tmp_path: Path) -> None:
     written = space["TARGET"]
     assert isinstance(written, dict)
     assert (written["trust"], written["not_finite"], written["path"]) == (True, None, str((tmp_path / "c").resolve()))
+
+
+def test_the_scenarios_are_written_for_every_python_of_a_column() -> None:
+    for path in target.SCENARIOS.glob("*.py"):
+        ast.parse(path.read_text(encoding="utf-8"), path.name, feature_version=(3, 8))
