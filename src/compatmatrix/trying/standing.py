@@ -132,6 +132,8 @@ def _unsupported(reason: str) -> str:
         return "the checkpoint's own code, which runs only with --trust-remote-code"
     if reason.startswith(("transformers.", "accelerate.")):
         return reason.partition(":")[0].rpartition(".")[2]
+    if reason.startswith("the rope scaling"):
+        return reason.partition(":")[0]
     kind = _MODEL_TYPE.search(reason)
     return f"the model type {kind[1]}" if kind else one_line(reason, 90)
 

@@ -75,7 +75,8 @@ def _list(console: Console, run: Run) -> None:
     for column in run.columns:
         console.print(Text(column.version, style="bold"))
         for cell in _cells(run):
-            console.print(Text.assemble(f"  {_short(cell)}  ", _mark(run.result(column.version, cell))))
+            line = Text.assemble(f"  {_short(cell)}  ", _mark(run.result(column.version, cell)))
+            console.print(line, soft_wrap=True)
 
 
 def _cells(run: Run) -> list[str]:
@@ -110,7 +111,12 @@ def data(told: Told) -> dict[str, Any]:
             for each in told.answer.versions
         ],
         "cells": [
-            {"cell": row.cell, "version": row.version, "outcome": row.outcome.value, "reason": row.reason}
+            {
+                "cell": row.cell,
+                "version": row.version,
+                "outcome": row.outcome.value,
+                "reason": one_line(row.reason, 400),
+            }
             for row in told.run.results
         ],
         "notes": list(told.notes),

@@ -1,10 +1,11 @@
 """``from_pretrained`` of the checkpoint as people call it."""
 
-from typing import TYPE_CHECKING, Any, Dict, Optional
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional
 
 import torch
 
 from compatprobe import Unsupported
+from scenarios.llama._try import REFUSALS
 
 from . import _asked
 
@@ -42,7 +43,7 @@ def trusting(function: Any, auto: bool = True, **arguments: Any) -> Any:
     """Call a ``from_pretrained`` with leave to run the checkpoint's own code, or without, as it was asked for.
 
     Raises:
-        Unsupported: the version cannot load it without that code.
+        Unsupported: the version cannot load it without that code, or refuses its way of scaling positions.
     """
     if auto and _asked.CODE:
         # Said in so many words: where nothing is said, some versions ask at the terminal.
@@ -54,7 +55,15 @@ def trusting(function: Any, auto: bool = True, **arguments: Any) -> Any:
             where = ", ".join(_asked.CODE)
             told = f"the checkpoint needs code of its own ({where}), which runs only with --trust-remote-code"
             raise Unsupported("the checkpoint's own code", told) from error
+        if isinstance(error, ValueError) and any(words in str(error) for words in REFUSALS):
+            raise Unsupported(f"the rope scaling {_scaling()!r}", str(error)) from error
         raise
+
+
+def _scaling() -> str:
+    text: Mapping[str, Any] = _asked.CONFIG.get("text_config") or _asked.CONFIG
+    scaling = text.get("rope_scaling") or text.get("rope_parameters") or {}
+    return str(scaling.get("rope_type", scaling.get("type")))
 
 
 def as_dtype(dtype: str) -> Optional[torch.dtype]:
