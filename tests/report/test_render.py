@@ -207,6 +207,33 @@ def test_a_failed_write_leaves_the_old_report(tmp_path: Path, monkeypatch: pytes
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
+@pytest.mark.parametrize("after", [0, 1, 5, -1])
+def test_a_report_that_is_killed_between_two_files_leaves_no_page_that_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    small, big = render.files(factory.small_run()), render.files(factory.big_run(2, 2, 3))
+    render.publish(small, tmp_path, render.FOLDERS)
+    replace, done = Path.replace, list[Path]()
+
+    def killed(self: Path, target: Path) -> Path:
+        if len(done) == after % len(big):
+            raise KeyboardInterrupt  # kill -9 would not even clear its directory away
+        done.append(target)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        render.publish(big, tmp_path, render.FOLDERS)
+    assert (tmp_path / "index.html").read_text(encoding="utf-8") == small["index.html"]
+    assert all((tmp_path / name).exists() for name in small), "the page that is still there speaks of them"
+    monkeypatch.undo()
+    (tmp_path / ".report-killed" / "new").mkdir(parents=True)
+    render.publish(big, tmp_path, render.FOLDERS)
+    written = {path.relative_to(tmp_path).as_posix(): path for path in tmp_path.rglob("*") if path.is_file()}
+    assert set(written) == set(big)
+    assert all(path.read_text(encoding="utf-8") == big[name] for name, path in written.items())
+
+
 def test_summary_tells_substitutes_and_fits_an_issue() -> None:
     text = summary(build(factory.big_run(5, 40, 10)))
     assert len(text) < 65_536

@@ -9,16 +9,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from compatmatrix.errors import EnvironmentFailure
+from compatmatrix.errors import EnvironmentFailure, InfrastructureError
 from compatmatrix.execute.limits import Limits, Watch
 from compatmatrix.execute.pipe import Zygote
-from compatmatrix.execute.records import RecordError, read_json, read_log, read_record
+from compatmatrix.execute.processes import stopped
+from compatmatrix.execute.records import RecordError, anywhere, read_json, read_log, read_record
 from compatmatrix.records import Ended, How
 from compatmatrix.results import EnvReason
 
 _POLL = 0.05
 _KILL_SECONDS = 6.0
 _SPARE = 4096
+_HELD = "it was stopped by a signal"
 
 
 class ProbeStartError(EnvironmentFailure):
@@ -172,26 +174,32 @@ class Probe:
     # -- running
 
     def run(self, cell: str, limits: Limits) -> Ended:
-        """Run one cell; raises :class:`ProbeStartError` where a zygote that died cannot be started again."""
+        """Run one cell.
+
+        Raises :class:`ProbeStartError` where a zygote that died cannot be started again, and
+        :class:`InfrastructureError` where there is no process for the cell.
+        """
         how, event, watch = self._attempt(cell, limits)
         if how == "lost" and not watch.started and self._zygote is None:  # it had died before it was asked
             how, event, watch = self._attempt(cell, limits)
+        if not watch.started:
+            raise InfrastructureError(
+                f"{cell} could not be started: {event.get('message', 'the process that should start it is gone')}",
+                hint="run again when the machine has room, memory and processes to spare: what was measured is kept",
+            )
         seconds = time.monotonic() - watch.start
         out = self._workdir / "out"
-        if watch.started:
-            log = self._anywhere(read_log(out / "log", limits.log + _SPARE))
-            record, problem = read_record(out / "record.json", cell)
-            record = self._anywhere(record)
-        else:  # the files are those of the cell before
-            log, record, problem = "", None, str(event.get("message", "it was never started"))
+        if not out.is_dir():
+            how, event = "lost", {"message": "the directory that it ran in is gone"}
+        record, problem = read_record(out / "record.json", cell)
         return Ended(
             how=how,
             number=int(event.get("signal", event.get("code", 0))) if how in ("exited", "signal") else 0,
             seconds=seconds,
             peak_memory=max(watch.peak, record["peak_memory"] if record else 0),
-            log=log,
-            record=record,
-            record_error=problem,
+            log=anywhere(read_log(out / "log", limits.log + _SPARE), self._workdir),
+            record=anywhere(record, self._workdir),
+            record_error=str(event.get("message") or problem),
         )
 
     def _attempt(self, cell: str, limits: Limits) -> tuple[How, dict[str, Any], Watch]:
@@ -202,16 +210,6 @@ class Probe:
         if event["event"] == "died":
             self.close()
         return how, event, watch
-
-    def _anywhere(self, facts: Any) -> Any:
-        """Facts without this probe's directory, which tells where a run was made and would differ from the next."""
-        if isinstance(facts, str):
-            return facts.replace(str(self._workdir.resolve()), "<tmp>").replace(str(self._workdir), "<tmp>")
-        if isinstance(facts, dict):
-            return {self._anywhere(key): self._anywhere(value) for key, value in facts.items()}
-        if isinstance(facts, list):
-            return [self._anywhere(value) for value in facts]
-        return facts
 
     def _start_again(self) -> Zygote:
         self.close()
@@ -224,7 +222,10 @@ class Probe:
             if event is None:
                 exceeded = watch.exceeded()
                 if exceeded is not None:
-                    return exceeded, self._kill(zygote)
+                    # What was stopped from outside has not hung.
+                    held = exceeded in ("timeout", "no-progress") and stopped(zygote.pid)
+                    event = self._kill(zygote)
+                    return ("lost", {**event, "message": _HELD}) if held else (exceeded, event)
             elif event["event"] == "started":
                 watch.started = True
             elif event["event"] == "exited":

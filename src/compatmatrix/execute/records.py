@@ -134,3 +134,14 @@ def read_log(path: Path, largest: int) -> str:
         return _read(path, largest).decode("utf-8", "replace")
     except RecordError as error:
         return "" if str(error) == _ABSENT else f"(the log cannot be read: {error})"
+
+
+def anywhere(facts: Any, directory: Path) -> Any:
+    """Facts without a probe's directory, which tells where a run was made and would differ from the next."""
+    if isinstance(facts, str):
+        return facts.replace(str(directory.resolve()), "<tmp>").replace(str(directory), "<tmp>")
+    if isinstance(facts, dict):
+        return {anywhere(key, directory): anywhere(value, directory) for key, value in facts.items()}
+    if isinstance(facts, list):
+        return [anywhere(value, directory) for value in facts]
+    return facts
