@@ -88,7 +88,7 @@ def _edit(holder: Any, key: Any, dice: Random, _: Any) -> None:
     if isinstance(value, str):
         at = dice.randint(0, len(value))
         holder[key] = value[:at] + str(dice.choice(JUNK)) + value[at + dice.randint(0, 3) :]
-    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+    elif isinstance(value, (int, float)) and abs(value) < 1e100:
         holder[key] = dice.choice((-value, value + 1, str(value), float(value), value * 10**6))
     else:
         _replace(holder, key, dice, _)

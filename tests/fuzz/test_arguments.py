@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -24,38 +23,32 @@ EXAMPLES = int(os.environ.get("COMPATMATRIX_FUZZ", "0")) or 60
 OFFLINE = Completed(code=2, stdout="", stderr="error: network was disabled\n")
 
 
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the commands look for in the directory that they are called in."""
-    # Two directories deep: `..` is somewhere too.
-    directory = tmp_path_factory.mktemp("a") / "b" / "checkout"
-    (directory / "reports").mkdir(parents=True)
+def prepare(directory: Path, patch: pytest.MonkeyPatch | None = None) -> None:
+    """Go to a checkout with what the commands look for, where no program answers and no index is.
+
+    The scenarios are listed once.
+    """
+    patch = patch or pytest.MonkeyPatch()
+    checkout = directory / "b" / "checkout"  # deep: `..` is somewhere too
+    (checkout / "reports").mkdir(parents=True)
     for name in ("matrix.yaml", "README.md"):
-        shutil.copy(targets.ROOT / name, directory)
-    shutil.copytree(targets.ROOT / "scenarios", directory / "scenarios", ignore=shutil.ignore_patterns("__pycache__"))
-    (directory / "reports" / "latest.json").write_bytes(targets.SEEDS["run"])
-    (directory / "issues.json").write_text("[]", encoding="utf-8")
-    return directory
-
-
-@pytest.fixture
-def offline(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """In the checkout, where no program answers and no index is; the scenarios are listed once."""
-    listed = loading.discover([checkout / "scenarios"])
-    discover = loading.discover
-    monkeypatch.chdir(checkout)
+        shutil.copy(targets.ROOT / name, checkout)
+    shutil.copytree(targets.ROOT / "scenarios", checkout / "scenarios", ignore=shutil.ignore_patterns("__pycache__"))
+    (checkout / "reports" / "latest.json").write_bytes(targets.SEEDS["run"])
+    (checkout / "issues.json").write_text("[]", encoding="utf-8")
+    listed, discover = loading.discover([checkout / "scenarios"]), loading.discover
     for name in ("PIP_FIND_LINKS", "UV_FIND_LINKS", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
-        monkeypatch.delenv(name, raising=False)
+        patch.delenv(name, raising=False)
     for name, value in (("PIP_CONFIG_FILE", os.devnull), ("PIP_NO_INDEX", "1"), ("UV_NO_INDEX", "1")):
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(Subprocesses, "run", lambda *_, **__: OFFLINE)
-    monkeypatch.setattr(
-        loading, "discover", lambda roots: listed if [*roots] == [Path("scenarios")] else discover(roots)
-    )
-    yield
+        patch.setenv(name, value)
+    patch.setattr(Subprocesses, "run", lambda *_, **__: OFFLINE)
+    patch.setattr(loading, "discover", lambda roots: listed if [*roots] == [Path("scenarios")] else discover(roots))
+    patch.chdir(checkout)
 
 
-def test_any_command_line_ends_with_a_clear_message(offline: None) -> None:
+def test_any_command_line_ends_with_a_clear_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare(tmp_path, monkeypatch)
+
     @settings(
         max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
     )

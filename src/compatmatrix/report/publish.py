@@ -25,6 +25,9 @@ def publish(texts: Mapping[str, str], directory: Path, folders: Sequence[str] = 
         directory.mkdir(parents=True, exist_ok=True)
         for left in directory.glob(f"{_STAGING}*"):
             shutil.rmtree(left)
+        for folder in folders:
+            if (directory / folder).is_file():
+                (directory / folder).unlink()
         with tempfile.TemporaryDirectory(prefix=_STAGING, dir=directory) as name:
             _publish(texts, Path(name), directory)
         for folder in folders:

@@ -102,23 +102,30 @@ def read_only_reports(trial: Trial, stage: str) -> None:
     trial.struck = True
 
 
-@fault("the state directory is read-only", "at once", "in mid-run")
+@fault("the state directory is read-only")
 def read_only_state(trial: Trial, stage: str) -> None:
     trial.tells = READ_ONLY
-    if stage == "at once":
-        _read_only(trial, trial.state)
-        trial.start()
-        trial.struck = True
+    _read_only(trial, trial.state)
+    trial.start()
+    trial.struck = True
+
+
+@fault("the state directory, with all that is open in it, may not be written to from some moment on (chattr +i)")
+def immutable_state(trial: Trial, stage: str) -> None:
+    trial.tells = ("Operation not permitted", "disk I/O error", *READ_ONLY)
+    if _in_mid_run(trial) is None:
         return
-    _mount("--bind", trial.state, trial.state)
-    trial.close.callback(subprocess.run, ["umount", "-l", str(trial.state)], check=False)
-    if _in_mid_run(trial) is not None:
-        # Not the mount alone, in which files are open for writing: the whole of it, as a disk with errors turns.
-        done = subprocess.run(["mount", "-o", "remount,ro,bind", str(trial.state)], capture_output=True, check=False)
-        if done.returncode:
-            raise Impossible("a directory in use cannot be made read-only here")
-        trial.heal.callback(subprocess.run, ["mount", "-o", "remount,rw,bind", str(trial.state)], check=False)
-        trial.struck = True
+
+    def attribute(change: str) -> int:
+        return subprocess.run(["chattr", "-R", change, str(trial.state)], capture_output=True, check=False).returncode
+
+    trial.heal.callback(attribute, "-i")
+    try:
+        if attribute("+i") and attribute("+i"):  # the first may have met files that were just going
+            raise Impossible("this file system knows no chattr +i")
+    except FileNotFoundError:
+        raise Impossible("there is no chattr here") from None
+    trial.struck = True
 
 
 def _remove_in_mid_run(trial: Trial, path: Path, stage: str = "cell") -> None:
