@@ -114,3 +114,19 @@ def bench(session: nox.Session) -> None:
     """Measure what the design costs and write docs/performance.md, or only its sections named: design, floor, …"""
     _install(session, "test")
     session.run("python", "-m", "benchmarks", "--write", "docs/performance.md", *session.posargs)
+
+
+@nox.session(default=False)
+def chaos(session: nox.Session) -> None:
+    """Inject faults into real runs of a tiny matrix, and count how many are survived; see docs/chaos.md."""
+    _install(session, "test")
+    session.run("python", "-m", "tests.chaos", *session.posargs)
+
+
+@nox.session(default=False)
+def fuzz(session: nox.Session) -> None:
+    """Feed damaged input to everything that reads some, guided by coverage; see docs/chaos.md."""
+    _install(session, "test")
+    # It has wheels for some platforms only; without it the property tests are run with a large budget.
+    session.install("--only-binary=:all:", *nox.project.dependency_groups(PROJECT, "fuzz"), success_codes=[0, 1, 2])
+    session.run("python", "-m", "tests.fuzz", *session.posargs)

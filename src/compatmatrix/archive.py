@@ -19,6 +19,7 @@ from compatmatrix.reading import why
 
 FOLDER = "runs"
 INDEX = "index.json"
+_STAGING = ".run-"
 BEAT = datetime.timedelta(days=1)
 """Rendering the same results again within this time is no run worth keeping."""
 
@@ -54,9 +55,11 @@ def append(report: Path, snapshot: Snapshot, before: Snapshot | None = None) -> 
     """Keep a run; the last one rendered again, and one that is kept already, are passed over.
 
     ``before`` is the run published before it: it is kept too where it has no file, so that a history begins with it.
-    Raises :class:`StorageError` where another run has that id already: what was written stays.
+    One process at a time. Raises :class:`StorageError` where another run has that id already: what was written stays.
     """
     history, _ = read(report)
+    for left in (report / FOLDER).glob(f"{_STAGING}*"):
+        left.unlink(missing_ok=True)  # of one that was killed while it wrote
     for each in (before, snapshot):
         if each is None or (each is before and (report / FOLDER / f"{each.id}.json").exists()):
             continue
@@ -80,7 +83,7 @@ def _kept(snapshot: Snapshot, history: History) -> Snapshot | None:
 def _write(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".run-", encoding="utf-8") as file:
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=_STAGING, encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

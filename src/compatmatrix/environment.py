@@ -29,12 +29,15 @@ from compatmatrix.results import Column, EnvReason
 from compatmatrix.sources import PACKAGE
 from compatmatrix.tools import Runner, Subprocesses, last_line
 from compatmatrix.uvtool import Tools, diagnose, failure
+from compatmatrix.wholeness import contents, damaged
 
 MANIFEST = "column.json"
 LAYOUT = 1
 """Grows when an environment built from the same lock would come out differently."""
 
 _PARTIAL = ".partial-"
+#: Fails in an interpreter that has lost its pyvenv.cfg, and its packages with it.
+_OF_ITS_OWN = "import site, sys; site.main(); sys.exit(sys.prefix == sys.base_prefix)"
 #: Settings of uv that change what a source distribution is built into.
 _BUILD_INPUTS = (
     *("UV_BUILD_CONSTRAINT", "UV_CONFIG_SETTINGS", "UV_NO_BINARY", "UV_NO_BINARY_PACKAGE", "UV_NO_BUILD_ISOLATION"),
@@ -101,10 +104,18 @@ def _found(path: Path, resolution: Resolution, tools: Tools) -> dict[str, str] |
         same = Column.model_validate(manifest["column"]).lock_hash == resolution.column.lock_hash
     except (OSError, ValueError, KeyError, TypeError, ValidationError):
         return None
-    if not same or manifest.get("lock") != resolution.lock or not tools.python(_python(path), "").ok:
+    if not same or manifest.get("lock") != resolution.lock or not tools.python(_python(path), _OF_ITS_OWN).ok:
         return None
     installed = installed_packages(path)
-    return installed if not _differences(resolution, installed) else None
+    return installed if not _differences(resolution, installed) and _whole(path) else None
+
+
+def _whole(path: Path) -> bool:
+    """Whether every file that its packages list is there, in its size."""
+    try:
+        return not damaged(contents(path))
+    except (OSError, ValueError):
+        return False
 
 
 def _install(path: Path, resolution: Resolution, tools: Tools) -> dict[str, str]:
@@ -119,7 +130,10 @@ def _install(path: Path, resolution: Resolution, tools: Tools) -> dict[str, str]
         # uv verifies every hash that is there. `--require-hashes` would refuse a git source, which has none:
         # that each other line has one was checked when the lock was made. Bytecode is left to Python, which
         # compiles what a column imports; `--compile-bytecode` compiles all of torch (see docs/architecture.md).
-        _uv(tools, "pip", "sync", "--python", _python(partial), *resolution.options, lock)
+        sync: list[str | Path] = ["pip", "sync", "--python", _python(partial), *resolution.options, lock]
+        _uv(tools, *sync)
+        if not _whole(partial):  # uv links to the files in its cache: what was damaged there is damaged here
+            _uv(tools, *sync, "--no-cache", "--reinstall")
         installed = installed_packages(partial)
         if differences := _differences(resolution, installed):
             raise failure(EnvReason.INSTALL_FAILED, f"what was installed is not what the lock says: {differences}")

@@ -6,16 +6,18 @@ import datetime
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compatmatrix import archive, assemble, compare, loading, plan, reading, remembered, roots, runner
 from compatmatrix.errors import Exit, StorageError
 from compatmatrix.history import snapshot
 from compatmatrix.ledger import Ledger
+from compatmatrix.locks import alone
 from compatmatrix.matrix import Companion
 from compatmatrix.results import Run
 from compatmatrix.store import Store
+from compatmatrix.wholeness import stamps
 
 PUBLISHED = Path("reports")
 
@@ -53,6 +55,16 @@ def load(
     matrix = loading.load_matrix(matrix_file)
     where = roots.gather(scenario_roots, state)
     ledger = loading.load_yaml(ledger_file, Ledger) if ledger_file else loading.load_ledgers(where)
+    settings = runner.Settings(
+        root=matrix_file.resolve().parent,
+        state=state.resolve(),
+        scenario_roots=where,
+        isolation=isolation,
+        fresh=fresh,
+        environ=dict(os.environ),
+    )
+    # Before they are read: what is written from here on is found out.
+    settings = replace(settings, sources=stamps(settings.source_roots))
     scenarios, probe_hash = loading.discover(where)
     remembered.remember(state, (cell for scenario in scenarios for cell in scenario.cells))
     wanted = [version for version in versions.split(",") if version]
@@ -61,21 +73,13 @@ def load(
     machine = assemble.machine(loading.capabilities())
     chosen = plan.make(matrix, scenarios, basis, versions=wanted, cells=patterns, machine=machine)
     selected = bool(wanted or patterns)
-    root = matrix_file.resolve().parent
     return Job(
         plan=chosen,
         ledger=ledger,
-        settings=runner.Settings(
-            root=root,
-            state=state.resolve(),
-            scenario_roots=where,
-            isolation=isolation,
-            fresh=fresh,
-            environ=dict(os.environ),
-        ),
+        settings=settings,
         selected=selected,
-        output=output or (state / "selection" if selected else root / PUBLISHED),
-        baseline=baseline or root / PUBLISHED / "latest.json",
+        output=output or (state / "selection" if selected else settings.root / PUBLISHED),
+        baseline=baseline or settings.root / PUBLISHED / "latest.json",
     )
 
 
@@ -100,7 +104,15 @@ def environment(job: Job, id: str, extra: Sequence[str], progress: Callable[[str
 
 
 def report(job: Job, *, now: datetime.datetime, echo: Callable[[str], None]) -> Exit:
-    """Assemble what is stored into a run, judge its news, render it, and say so in the terminal."""
+    """Assemble what is stored into a run, judge its news, render it, and say so in the terminal.
+
+    Two at once would compare with, and write, one another's files: the second waits.
+    """
+    with alone(job.settings.state / "report.lock", lambda: echo("waiting for another report to be written")):
+        return _report(job, now, echo)
+
+
+def _report(job: Job, now: datetime.datetime, echo: Callable[[str], None]) -> Exit:
     # Not at the top: pandas takes half a second that columns need not pay.
     from compatmatrix.report import context, render, terminal
     from compatmatrix.report.exports import Published

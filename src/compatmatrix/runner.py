@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
-
-from filelock import FileLock, Timeout
 
 from compatmatrix import environment, resolve
-from compatmatrix.classify import classify
-from compatmatrix.errors import EnvironmentFailure, StorageError
-from compatmatrix.execute import Limits, Probe, ProbeStartError, asked
-from compatmatrix.loading import PROBE
-from compatmatrix.matrix import Matrix, Policy, Version
+from compatmatrix.attempts import Progress, run_cell
+from compatmatrix.errors import EnvironmentFailure
+from compatmatrix.execute import Probe, ProbeStartError, asked
+from compatmatrix.loading import PROBE, VIRTUALCUDA
+from compatmatrix.locks import alone
+from compatmatrix.matrix import Matrix, Version
 from compatmatrix.plan import Plan, PlannedCell, definition
-from compatmatrix.records import Ended
 from compatmatrix.results import CellResult, Column, EnvFailure, EnvReason, Outcome
 from compatmatrix.store import STORE, Store
 from compatmatrix.text import clean, one_line
-
-#: Outcomes that may be the machine's doing and are tried again; the version's own answers are not.
-_RETRIED = frozenset({Outcome.CRASH, Outcome.TIMEOUT, Outcome.OOM})
+from compatmatrix.wholeness import Ground, Stamps, contents
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +31,7 @@ class Settings:
     isolation: str = "fork"
     fresh: bool = False
     environ: Mapping[str, str] = field(default_factory=dict)
+    sources: Stamps | None = None
 
     @property
     def store(self) -> Path:
@@ -46,23 +41,22 @@ class Settings:
     def environments(self) -> Path:
         return self.state / "environments"
 
+    @property
+    def work(self) -> Path:
+        return self.state / "work"
+
+    @property
+    def source_roots(self) -> tuple[Path, ...]:
+        """The directories of code that the keys of results are made from: ``sources`` has stamps of their files."""
+        return (*self.scenario_roots, PROBE, VIRTUALCUDA)
+
     def in_use(self, environment: str) -> Path:
         """The lock that is held while cells run in an environment."""
-        return self.state / "work" / f"{environment}.lock"
-
-
-class Running(Protocol):
-    """The part of a probe that running a cell needs."""
-
-    def run(self, cell: str, limits: Limits, needs: Sequence[str]) -> Ended: ...
+        return self.work / f"{environment}.lock"
 
 
 #: What virtual devices say where the machine or the build of torch cannot have them.
 _NO_VIRTUAL_DEVICES = ("NoCompilerError", "UnsuitableTorchError")
-#: The machine's trouble, whatever the version did.
-_NO_ROOM = ("No space left on device", "Disk quota exceeded")
-
-Progress = Callable[[str], None]
 
 
 def run_column(plan: Plan, version: Version, settings: Settings, store: Store, progress: Progress) -> Column:
@@ -82,33 +76,27 @@ def run_column(plan: Plan, version: Version, settings: Settings, store: Store, p
     try:
         # One at a time: two columns with the same lock, or two runs in one checkout, would empty each other's
         # directory; the second finds the results of the first.
-        with _alone(settings.in_use(column.environment), version, progress):
+        in_use = settings.in_use(column.environment)
+        with alone(in_use, lambda: progress(f"{version.id}  waiting for another run of the same environment")):
             results, todo = _recall(plan, column, settings, store)
             if not todo:
                 progress(f"{version.id}  {len(results)}/{len(plan.cells)}  all taken from the store, unchanged")
-            else:
-                _run_cells(plan, column, built.python, todo, settings, store, progress)
+                return column
+            ground = _ground(built, settings)
+            try:
+                _run_cells(plan, column, built.python, ground, todo, settings, store, progress)
+            except EnvironmentFailure as failure:
+                raise ground.lost() or failure from failure
     except EnvironmentFailure as failure:
         return _unavailable(column, failure, store, progress)
     return column
 
 
-@contextlib.contextmanager
-def _alone(path: Path, version: Version, progress: Progress) -> Iterator[None]:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            progress(f"{version.id}  waiting for another run of the same environment")
-            lock.acquire()
-    except OSError as error:
-        raise StorageError(f"{path}: {error}", hint="make the state directory writable, or name another") from error
-    try:
-        yield
-    finally:
-        lock.release()
+def _ground(built: environment.Environment, settings: Settings) -> Ground:
+    settings.work.mkdir(parents=True, exist_ok=True)
+    return Ground(
+        installed=contents(built.path), work=settings.work, roots=settings.source_roots, sources=settings.sources
+    )
 
 
 def build(
@@ -139,6 +127,7 @@ def _run_cells(
     plan: Plan,
     column: Column,
     python: Path,
+    ground: Ground,
     cells: Sequence[PlannedCell],
     settings: Settings,
     store: Store,
@@ -152,7 +141,7 @@ def _run_cells(
                 python,
                 PROBE,
                 settings.scenario_roots,
-                settings.state / "work" / f"{column.environment}-{devices}",
+                settings.work / f"{column.environment}-{devices}",
                 isolation=settings.isolation,
                 threads=plan.matrix.policy.threads,
                 virtual_cuda=devices,
@@ -161,7 +150,9 @@ def _run_cells(
                 for cell in group:
                     done += 1
                     progress(f"{column.version}  {done}/{len(plan.cells)}  {cell.id}")
-                    _keep(plan, column, cell, run_cell(probe, column.version, cell, plan.matrix.policy), store)
+                    result = run_cell(probe, column.version, cell, plan.matrix.policy, progress)
+                    ground.doubt(result)
+                    _keep(plan, column, cell, result, store)
         except ProbeStartError as error:
             if error.module != "virtualcuda":
                 raise
@@ -195,30 +186,6 @@ def _keep(plan: Plan, column: Column, cell: PlannedCell, result: CellResult, sto
     measured_at = datetime.datetime.now(datetime.timezone.utc)
     key = plan.key(column, cell)
     store.put(result.model_copy(update={"key": key, "measured_at": measured_at}))
-
-
-def run_cell(probe: Running, version: str, cell: PlannedCell, policy: Policy) -> CellResult:
-    """Run one cell, again after a crash, a timeout or oom; different endings are kept as attempts (flaky)."""
-    limits = Limits(
-        timeout=cell.scenario.timeout or policy.timeout_seconds,
-        no_progress=policy.no_progress_seconds,
-        memory=int(policy.memory),
-        log=int(policy.log),
-    )
-    attempts: list[CellResult] = []
-    for _ in range(policy.retries + 1):
-        attempts.append(classify(cell.id, version, probe.run(cell.id, limits, cell.variant.needs)))
-        told = f"{attempts[-1].reason} {attempts[-1].log[-2000:]}"
-        if attempts[-1].outcome.red and any(words in told for words in _NO_ROOM):
-            raise StorageError(
-                f"no room on the disk while {cell.id} ran in {version}; nothing was stored for it",
-                hint="free some space and run again: what was measured before is kept",
-            )
-        if attempts[-1].outcome not in _RETRIED:
-            break
-    # The worst of the attempts is the verdict: a cell that crashes now and then is not green.
-    worst = max(attempts, key=lambda attempt: attempt.outcome.severity)
-    return worst.model_copy(update={"attempts": tuple(attempt.outcome for attempt in attempts)})
 
 
 def _unavailable(column: Column, failure: EnvironmentFailure, store: Store, progress: Progress) -> Column:

@@ -32,6 +32,16 @@ CREATE TABLE IF NOT EXISTS columns (
 """
 
 
+_HINTS = {
+    "full": "free disk space and run again: nothing that was stored is lost",
+    "locked": "another run has held the store for long; run again: nothing that was stored is lost",
+    "readonly": "make the directory writable, or name another one by --state",
+    "unable to open": "make the directory writable, or name another one by --state",
+    "": "move the file away and run again; reports that were published are not touched",
+}
+"""SQLite's words, the first that fit, and the next step."""
+
+
 class Store:
     """Open it with ``with Store(path) as store``; every method raises :class:`StorageError` on trouble."""
 
@@ -49,7 +59,7 @@ class Store:
         if found > VERSION:
             raise StorageError(
                 f"{self.path}: written by a newer compatmatrix (store version {found}; this one reads {VERSION})",
-                hint="update compatmatrix, or name another file by --state",
+                hint="update compatmatrix, or name another one by --state",
             )
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
@@ -62,17 +72,11 @@ class Store:
             yield
         except sqlite3.DatabaseError as error:
             text = str(error)
-            hint = "free disk space and run again: nothing that was stored is lost"
-            if "malformed" in text or "not a database" in text:
-                hint = "move the file away and run again; reports that were published are not touched"
-            elif "locked" in text:
-                hint = "another run has held the store for long; run again: nothing that was stored is lost"
-            elif "readonly" in text or "unable to open" in text:
-                hint = "make the directory writable, or name another file by --state"
+            hint = next((hint for words, hint in _HINTS.items() if words in text), _HINTS[""])
             raise StorageError(f"{self.path}: {text}", hint=hint) from error
         except OSError as error:
             raise StorageError(
-                f"{self.path}: {error}", hint="make the directory writable, or name another file by --state"
+                f"{self.path}: {error}", hint="make the directory writable, or name another one by --state"
             ) from error
 
     def __enter__(self) -> Store:
@@ -109,7 +113,8 @@ class Store:
         found: dict[str, CellResult] = {}
         with self._guard():
             for key in keys:
-                row = self._db.execute("SELECT json FROM results WHERE key = ?", (key,)).fetchone()
+                # As bytes: text that is not UTF-8 would be an error of the whole store.
+                row = self._db.execute("SELECT CAST(json AS BLOB) FROM results WHERE key = ?", (key,)).fetchone()
                 if row is not None:
                     with contextlib.suppress(ValidationError):
                         found[key] = CellResult.model_validate_json(row[0])
@@ -132,7 +137,7 @@ class Store:
 
     def columns(self, versions: Iterable[str] | None = None) -> dict[str, Column]:
         """The last resolution of these versions; of every version where none are named."""
-        query = "SELECT version, json FROM columns"
+        query = "SELECT version, CAST(json AS BLOB) FROM columns"
         with self._guard():
             if versions is None:
                 rows = self._db.execute(query).fetchall()

@@ -16,6 +16,7 @@ from compatmatrix import flips, loading, pipeline, releases, sweep_sheet
 from compatmatrix.errors import Exit, InfrastructureError, StorageError
 from compatmatrix.flips import Belief, Change, Flip, Sheet
 from compatmatrix.local import Local, Work
+from compatmatrix.locks import alone
 from compatmatrix.pipeline import Job
 from compatmatrix.releases import Release
 from compatmatrix.sources import PACKAGE
@@ -178,7 +179,9 @@ def atlas(series: Series, sheet: Sheet, output: Path | None, *, now: datetime.da
     from compatmatrix.report import atlas_page
 
     found = all_flips(series, sheet)
-    return atlas_page.write(sheet, found, output or series.job.settings.state / "atlas", now=now)
+    state = series.job.settings.state
+    with alone(state / "report.lock", lambda: None):
+        return atlas_page.write(sheet, found, output or state / "atlas", now=now)
 
 
 def _repeats(file: Path) -> dict[str, list[str]]:

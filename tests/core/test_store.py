@@ -108,8 +108,19 @@ def test_trouble_gives_one_message_with_the_next_step(tmp_path: Path) -> None:
         Store(tmp_path / "new.sqlite")
 
 
-def test_a_row_that_cannot_be_read_is_measured_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", ["substr(json, 1, 20)", "CAST(replace(json, 'llama', X'FF00') AS TEXT)", "''"])
+def test_a_row_that_cannot_be_read_is_measured_again(tmp_path: Path, damage: str) -> None:
     with Store(tmp_path / "s.sqlite") as store:
         store.put(result(key="k"))
-        store._db.execute("UPDATE results SET json = substr(json, 1, 20)")
+        store.put_column(column())
+        store._db.execute(f"UPDATE results SET json = {damage}")
+        store._db.execute(f"UPDATE columns SET json = {damage.replace('llama', '1.0')}")
         assert store.get(["k"]) == {}
+        assert store.columns() == {}
+
+
+def test_a_store_without_its_tables_is_told_to_be_moved_away(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.sqlite") as store:
+        store._db.execute("DROP TABLE results")
+    with pytest.raises(StorageError, match="move the file away"), Store(tmp_path / "s.sqlite") as store:
+        store.get(["k"])

@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 class Project:
     """The mini project; ``nox`` and ``compatmatrix`` run in it as a user would run them."""
 
-    def __init__(self, directory: Path, index: Path) -> None:
+    def __init__(self, directory: Path, index: Path, *, bare: bool = False) -> None:
         self.directory = directory
         self.environ = {
             **{key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "UV_", "NOX"))},
@@ -34,6 +34,8 @@ class Project:
             "PYTHONPATH": str(ROOT / "src"),
             "NO_COLOR": "1",
         }
+        if bare:  # without nox and these scenarios
+            return
         shutil.copy(ROOT / "noxfile.py", directory)
         shutil.copy(ROOT / "pyproject.toml", directory)
         shutil.copytree(HERE / "scenarios", directory / "scenarios", ignore=shutil.ignore_patterns("__pycache__"))

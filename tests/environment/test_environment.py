@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import multiprocessing
+import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -64,7 +65,7 @@ def test_another_companion_makes_another_environment(world: World) -> None:
     assert second.path.exists()
 
 
-@pytest.mark.parametrize("damage", ["package", "manifest", "interpreter", "another"])
+@pytest.mark.parametrize("damage", ["package", "manifest", "interpreter", "another", "lost", "cut", "settings"])
 def test_an_environment_that_was_changed_is_built_again(world: World, damage: str) -> None:
     resolution = world.resolve({"pypi": "1.1"})
     built = world.build(resolution)
@@ -75,6 +76,12 @@ def test_an_environment_that_was_changed_is_built_again(world: World, damage: st
         (built.path / environment.MANIFEST).write_text("{")
     elif damage == "interpreter":
         built.python.unlink()
+    elif damage == "lost":
+        (site / "transformers" / "__init__.py").unlink()
+    elif damage == "cut":  # in uv's cache as well, which it is a link to
+        os.truncate(site / "transformers" / "__init__.py", 3)
+    elif damage == "settings":
+        (built.path / "pyvenv.cfg").unlink()
     else:
         (site / "another-1.0.dist-info").mkdir()
     again = world.build(resolution)

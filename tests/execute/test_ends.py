@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import resource
+import shutil
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
 
+from compatmatrix.errors import InfrastructureError
 from compatmatrix.execute import Limits, Probe
 from compatmatrix.execute.processes import _is_marked, descendants
 from tests.fixtures.environments import FAILING, PROBE
@@ -153,6 +157,45 @@ def test_a_stopped_zygote_is_killed_within_a_second(python: Path, tmp_path: Path
         start = time.monotonic()
     assert time.monotonic() - start < 1.5
     assert started_with("LC_COMPATPROBE_TEST", str(tmp_path)) == []
+
+
+@pytest.mark.parametrize("whom", ["child", "zygote"])
+def test_what_was_stopped_from_outside_is_lost_and_has_not_hung(python: Path, tmp_path: Path, whom: str) -> None:
+    with Probe(python, PROBE, [FAILING], tmp_path, environ={"LC_COMPATPROBE_TEST": str(tmp_path)}) as probe:
+        zygote = zygote_of(probe)
+
+        def stop() -> None:
+            while not zygote.children():
+                time.sleep(0.01)
+            (zygote.children()[0] if whom == "child" else zygote).suspend()
+
+        with ThreadPoolExecutor() as pool:
+            pool.submit(stop)
+            ended = probe.run("ends/sleeps", Limits(timeout=20, no_progress=0.6))
+        assert (ended.how, ended.record_error) == ("lost", "it was stopped by a signal")
+        assert probe.run("good/passes[one,a]", LIMITS).record is not None
+    assert started_with("LC_COMPATPROBE_TEST", str(tmp_path)) == []
+
+
+def _remove_soon(directory: Path) -> None:
+    time.sleep(0.3)
+    shutil.rmtree(directory)
+
+
+def test_a_cell_whose_directory_is_removed_is_lost(python: Path, tmp_path: Path) -> None:
+    with Probe(python, PROBE, [FAILING], tmp_path / "slot") as probe, ThreadPoolExecutor() as pool:
+        removed = pool.submit(_remove_soon, tmp_path / "slot")
+        ended = probe.run("ends/sleeps", SHORT)
+        removed.result()
+        assert (ended.how, ended.record_error) == ("lost", "the directory that it ran in is gone")
+        assert probe.run("good/passes[one,a]", LIMITS).record is not None
+
+
+def test_a_cell_that_cannot_be_started_is_nobodys_crash(python: Path, tmp_path: Path) -> None:
+    with Probe(python, PROBE, [FAILING], tmp_path) as probe:
+        resource.prlimit(zygote_of(probe).pid, resource.RLIMIT_NOFILE, (3, 3))
+        with pytest.raises(InfrastructureError, match=r"good/passes\[one,a\] could not be started: OSError"):
+            probe.run("good/passes[one,a]", LIMITS)
 
 
 def started_with(name: str, value: str) -> list[int]:

@@ -14,6 +14,7 @@ from compatmatrix.matrix import Policy
 from compatmatrix.plan import PlannedCell
 from compatmatrix.records import Ended
 from compatmatrix.results import CellResult, Column, EnvReason, Outcome, Scenario, Variant
+from compatmatrix.wholeness import Ground
 
 
 def cell(name: str, *needs: str) -> PlannedCell:
@@ -72,7 +73,8 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, failure: ProbeStartErro
     )
     store: Any = SimpleNamespace(put=lambda result: stored.__setitem__(result.cell, result))
     settings = runner.Settings(root=tmp_path, state=tmp_path, scenario_roots=())
-    runner._run_cells(plan, Column(version="1.0"), Path("python"), CELLS, settings, store, told.append)
+    ground = Ground(installed={}, work=tmp_path)
+    runner._run_cells(plan, Column(version="1.0"), Path("python"), ground, CELLS, settings, store, told.append)
     return FakeProbe.asked, stored, told
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from compatmatrix import loading, plan, runner
+from compatmatrix import attempts, loading, plan, runner
 from compatmatrix.execute import Probe
 from compatmatrix.results import CellResult, Run
 
@@ -86,7 +86,7 @@ def measure(column: Column, work: Path, cells: Sequence[str], *, isolation: str 
             virtual_cuda=devices,
             environ=dict(os.environ),
         ) as probe:
-            found += [(cell.id, said(runner.run_cell(probe, VERSION, cell, policy))) for cell in group]
+            found += [(cell.id, said(attempts.run_cell(probe, VERSION, cell, policy))) for cell in group]
     return found
 
 

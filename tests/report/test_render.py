@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from compatmatrix.errors import StorageError
-from compatmatrix.report import render, terminal
+from compatmatrix.report import publish, render, terminal
 from compatmatrix.report.addresses import slug
 from compatmatrix.report.context import build
 from compatmatrix.report.display import OUTCOMES
@@ -223,6 +223,33 @@ def test_a_failed_write_leaves_the_old_report(tmp_path: Path, monkeypatch: pytes
     assert (tmp_path / "index.html").read_bytes() == before
     assert (tmp_path / "cells").is_dir()
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("after", [0, 1, 5, -1])
+def test_a_report_that_is_killed_between_two_files_leaves_no_page_that_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    small, big = render.files(factory.small_run()), render.files(factory.big_run(2, 2, 3))
+    publish.publish(small, tmp_path, render.FOLDERS)
+    replace, done = Path.replace, list[Path]()
+
+    def killed(self: Path, target: Path) -> Path:
+        if len(done) == after % len(big):
+            raise KeyboardInterrupt  # kill -9 would not even clear its directory away
+        done.append(target)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        publish.publish(big, tmp_path, render.FOLDERS)
+    assert (tmp_path / "index.html").read_text(encoding="utf-8") == small["index.html"]
+    assert all((tmp_path / name).exists() for name in small), "the page that is still there speaks of them"
+    monkeypatch.undo()
+    (tmp_path / ".report-killed" / "new").mkdir(parents=True)
+    publish.publish(big, tmp_path, render.FOLDERS)
+    written = {path.relative_to(tmp_path).as_posix(): path for path in tmp_path.rglob("*") if path.is_file()}
+    assert set(written) == set(big)
+    assert all(path.read_text(encoding="utf-8") == big[name] for name, path in written.items())
 
 
 def test_summary_tells_substitutes_and_fits_an_issue() -> None:

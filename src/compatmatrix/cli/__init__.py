@@ -7,6 +7,7 @@ The way of the data:
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
@@ -68,40 +69,58 @@ for command in (
     cli.add_command(command)
 
 
+#: What asks a program to end; what it has started is ended first.
+_ASKED = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
 def main() -> None:
     """The entry point: one clear message for whatever went wrong, and an exit status of its own."""
     # Runs and reports are large trees without cycles: looking for cycles after every 700 objects found none, and took
     # a quarter of a report's time.
     gc.set_threshold(100_000, 20, 100)
-    # Like Ctrl-C: tools that were started (uv, git, probes) are ended before this process goes.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        status = cli.main(prog_name="compatmatrix", standalone_mode=False)
-    except CompatmatrixError as error:
-        say(f"compatmatrix: {error}", err=True)
-        status = error.exit
-    except click.exceptions.Abort:
-        status = _interrupted()
-    except KeyboardInterrupt:
-        status = _interrupted()
-    except click.ClickException as error:
-        error.show()
-        status = Exit.INPUT
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = Exit.OK
-    except OSError as error:
-        say(f"compatmatrix: {error}\n  next: make the path usable, or name another state directory", err=True)
-        status = Exit.STORAGE
-    except Exception:
-        say(traceback.format_exc(), err=True, nl=False)
-        click.echo("compatmatrix: this is a defect of compatmatrix; please report it with the lines above", err=True)
-        status = Exit.DEFECT
+    # Like Ctrl-C: tools that were started (uv, git, probes) are ended before this process goes. What is ignored
+    # (by nohup) stays so.
+    for number in _ASKED:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+    status = _run()
+    _no_more_signals()
     sys.exit(int(status or 0))
 
 
-def _interrupted() -> Exit:
-    click.echo(
-        "compatmatrix: interrupted; what was measured is kept, and the same command goes on from there", err=True
-    )
-    return Exit.INTERRUPTED
+def _run() -> Exit | None:
+    try:
+        status: Exit | None = cli.main(prog_name="compatmatrix", standalone_mode=False)
+        return status
+    except CompatmatrixError as error:
+        _tell(f"compatmatrix: {error}")
+        return error.exit
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        _no_more_signals()
+        _tell("compatmatrix: interrupted; what was measured is kept, and the same command goes on from there")
+        return Exit.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return Exit.INPUT
+    except BrokenPipeError:
+        # Nobody reads on: there is nobody to tell, and it is not complete either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.INTERRUPTED
+    except OSError as error:
+        _tell(f"compatmatrix: {error}\n  next: make the path usable, or name another state directory")
+        return Exit.STORAGE
+    except Exception:
+        _tell(traceback.format_exc().rstrip())
+        _tell("compatmatrix: this is a defect of compatmatrix; please report it with the lines above")
+        return Exit.DEFECT
+
+
+def _no_more_signals() -> None:
+    """From here on the process ends by itself: one more Ctrl-C would only spoil its message and its status."""
+    for number in _ASKED:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _tell(text: str) -> None:
+    with contextlib.suppress(OSError):  # the terminal may be what has gone
+        say(text, err=True)

@@ -10,10 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from compatmatrix.errors import EnvironmentFailure
+from compatmatrix.errors import EnvironmentFailure, InfrastructureError
 from compatmatrix.execute.asked import asked, without
 from compatmatrix.execute.limits import Limits, Watch
 from compatmatrix.execute.pipe import Zygote
+from compatmatrix.execute.processes import stopped
 from compatmatrix.execute.records import RecordError, forget, read_json, read_log, read_record
 from compatmatrix.records import Ended, How
 from compatmatrix.results import EnvReason
@@ -21,6 +22,7 @@ from compatmatrix.results import EnvReason
 _POLL = 0.05
 _KILL_SECONDS = 6.0
 _SPARE = 4096
+_HELD = "it was stopped by a signal"
 
 
 class ProbeStartError(EnvironmentFailure):
@@ -176,29 +178,34 @@ class Probe:
     # -- running
 
     def run(self, cell: str, limits: Limits, needs: Sequence[str] = ()) -> Ended:
-        """Run one cell; raises :class:`ProbeStartError` where a zygote that died cannot be started again.
+        """Run one cell.
 
         Of its needs, ``env:NAME`` sends it that variable of the host; the value is masked in all that it leaves.
+        Raises :class:`ProbeStartError` where a zygote that died cannot be started again, and
+        :class:`InfrastructureError` where there is no process for the cell.
         """
         environ = asked(needs, {**os.environ, **self._environ})
         how, event, watch = self._attempt(cell, limits, environ)
         if how == "lost" and not watch.started and self._zygote is None:  # it had died before it was asked
             how, event, watch = self._attempt(cell, limits, environ)
+        if not watch.started:
+            raise InfrastructureError(
+                f"{cell} could not be started: {event.get('message', 'the process that should start it is gone')}",
+                hint="run again when the machine has room, memory and processes to spare: what was measured is kept",
+            )
         seconds = time.monotonic() - watch.start
         out = self._workdir / "out"
-        if watch.started:
-            log = read_log(out / "log", limits.log + _SPARE)
-            record, problem = read_record(out / "record.json", cell)
-        else:  # the files are those of the cell before
-            log, record, problem = "", None, str(event.get("message", "it was never started"))
+        if not out.is_dir():
+            how, event = "lost", {"message": "the directory that it ran in is gone"}
+        record, problem = read_record(out / "record.json", cell)
         return Ended(
             how=how,
             number=int(event.get("signal", event.get("code", 0))) if how in ("exited", "signal") else 0,
             seconds=seconds,
             peak_memory=max(watch.peak, record["peak_memory"] if record else 0),
-            log=without(log, self._workdir, environ),
+            log=without(read_log(out / "log", limits.log + _SPARE), self._workdir, environ),
             record=without(record, self._workdir, environ),
-            record_error=without(problem, self._workdir, environ),
+            record_error=without(str(event.get("message") or problem), self._workdir, environ),
         )
 
     def _attempt(self, cell: str, limits: Limits, environ: Mapping[str, str]) -> tuple[How, dict[str, Any], Watch]:
@@ -221,7 +228,10 @@ class Probe:
             if event is None:
                 exceeded = watch.exceeded()
                 if exceeded is not None:
-                    return exceeded, self._kill(zygote)
+                    # What was stopped from outside has not hung.
+                    held = exceeded in ("timeout", "no-progress") and stopped(zygote.pid)
+                    event = self._kill(zygote)
+                    return ("lost", {**event, "message": _HELD}) if held else (exceeded, event)
             elif event["event"] == "started":
                 watch.started = True
             elif event["event"] == "exited":

@@ -56,6 +56,19 @@ def _resident(pid: int) -> int:
     return 0
 
 
+def stopped(root: int) -> bool:
+    """Whether a process, or one below it, is held by SIGSTOP or a debugger: it stands still by another's doing."""
+    return any(
+        _status(pid) in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP) for pid in (root, *descendants(root))
+    )
+
+
+def _status(pid: int) -> str:
+    with suppress(psutil.Error):
+        return psutil.Process(pid).status()
+    return ""
+
+
 def kill_marked(name: str, value: str, patience: float = 2.0) -> int:
     """Kill every process that was started with this environment variable; how many there were.
 

@@ -152,7 +152,9 @@ def _is_check(check: dict[str, Any]) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return (isinstance(value, (int, float)) and not isinstance(value, bool)) or value in _NUMBERS
+    if isinstance(value, str):
+        return value in _NUMBERS
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def read_log(path: Path, largest: int) -> str:

@@ -9,18 +9,29 @@ from pathlib import Path
 
 from compatmatrix.errors import StorageError
 
+_STAGING = ".report-"
+
 
 def publish(texts: Mapping[str, str], directory: Path, folders: Sequence[str] = ()) -> None:
     """Put files (path -> text) into a directory; files that are not of them stay.
 
-    Everything is written to a temporary sibling first; then the ``folders``, which belong to the report as a whole,
-    are exchanged, and the files of the top replaced, the last one last: the page, so that it never speaks of files
-    that are not there. Raises :class:`StorageError` where the directory cannot be written.
+    Everything is written to a temporary sibling first. Then each file is replaced in one piece, the last one last:
+    the page, so that it never speaks of files that are not there, not even where this process is killed between two
+    of them. In the end what is no longer among the files goes from the ``folders``, which belong to the report as a
+    whole. One process at a time: what another one left half done is cleared away. Raises :class:`StorageError` where
+    the directory cannot be written.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".report-", dir=directory) as name:
-            _publish(texts, Path(name), directory, folders)
+        for left in directory.glob(f"{_STAGING}*"):
+            shutil.rmtree(left)
+        for folder in folders:
+            if (directory / folder).is_file():
+                (directory / folder).unlink()
+        with tempfile.TemporaryDirectory(prefix=_STAGING, dir=directory) as name:
+            _publish(texts, Path(name), directory)
+        for folder in folders:
+            _remove_others(directory, folder, texts)
     except OSError as error:
         raise StorageError(
             f"the report could not be written to {directory}: {error}",
@@ -28,18 +39,22 @@ def publish(texts: Mapping[str, str], directory: Path, folders: Sequence[str] = 
         ) from error
 
 
-def _publish(texts: Mapping[str, str], staging: Path, directory: Path, folders: Sequence[str]) -> None:
-    new, old = staging / "new", staging / "old"
-    old.mkdir()
+def _publish(texts: Mapping[str, str], staging: Path, directory: Path) -> None:
     for path, text in texts.items():
-        target = new / path
+        target = staging / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(text.encode("utf-8", "replace"))
-    for folder in folders:
-        if (directory / folder).exists():
-            shutil.move(directory / folder, old / folder)
-        if (new / folder).exists():
-            (new / folder).replace(directory / folder)
     for path in texts:  # a dict keeps its order: the page is the last one
-        if "/" not in path:
-            (new / path).replace(directory / path)
+        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        (staging / path).replace(directory / path)
+
+
+def _remove_others(directory: Path, folder: str, texts: Mapping[str, str]) -> None:
+    """Remove what stands in a folder of the report and is none of its files, and directories that are empty then."""
+    below = [directory / folder, *(directory / folder).rglob("*")]
+    for path in reversed(below):  # what is inside a directory comes before it
+        if path.is_dir() and not path.is_symlink():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif path.relative_to(directory).as_posix() not in texts:
+            path.unlink(missing_ok=True)

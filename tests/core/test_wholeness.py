@@ -1,0 +1,92 @@
+"""Results are doubted where what they rest on has changed: the environment, the scenarios, the room on the disk."""
+
+from __future__ import annotations
+
+import shutil
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+
+from compatmatrix.errors import CompatmatrixError, EnvironmentFailure, ScenarioError, StorageError
+from compatmatrix.results import Outcome
+from compatmatrix.wholeness import Ground, contents, damaged, gone, stamps
+from tests.core.factories import result
+
+PASSED, FAILED = result(), result(outcome=Outcome.FAIL)
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Path:
+    """Two packages; both bring ``shared.py``, and one has byte code in its list."""
+    site = tmp_path / "environment" / "lib" / "python3.11" / "site-packages"
+    for name, shared in (("one", "1"), ("two", "22")):
+        (site / name).mkdir(parents=True)
+        (site / name / "__init__.py").write_text("x = 1\n")
+        (site / "shared.py").write_text(shared)
+        record = f"{name}/__init__.py,sha256=x,6\nshared.py,sha256=x,{len(shared)}\n{name}-1.dist-info/RECORD,,\n"
+        (site / f"{name}-1.dist-info").mkdir()
+        (site / f"{name}-1.dist-info" / "RECORD").write_text(record + f"{name}/__pycache__/x.pyc,,\n")
+    return tmp_path / "environment"
+
+
+def test_a_whole_environment_is_whole_and_a_shared_file_no_damage(environment: Path) -> None:
+    there = contents(environment)
+    assert len(there) == 5
+    assert (damaged(there), gone(there)) == ("", "")
+
+
+def test_what_is_lost_or_cut_off_is_found(environment: Path) -> None:
+    there = contents(environment)
+    (file,) = environment.rglob("one/__init__.py")
+    file.write_text("x")
+    assert (damaged(there), gone(there)) == (str(file), "")
+    file.unlink()
+    assert (damaged(there), gone(there)) == (str(file), str(file))
+
+
+def test_a_package_without_a_list_is_an_error(environment: Path) -> None:
+    next(environment.rglob("RECORD")).unlink()
+    with pytest.raises(OSError, match="RECORD"):
+        contents(environment)
+
+
+def test_a_red_cell_is_not_believed_when_a_part_of_its_environment_is_gone(environment: Path) -> None:
+    ground = Ground(installed=contents(environment), work=environment)
+    for row in (PASSED, FAILED):
+        ground.doubt(row)
+    assert ground.lost() is None
+    shutil.rmtree(next(environment.rglob("two")))
+    ground.doubt(PASSED)
+    with pytest.raises(EnvironmentFailure, match="went while cells ran in it: __init__"):
+        ground.doubt(FAILED)
+
+
+@pytest.mark.parametrize("how", ["edited", "new", "gone"])
+def test_no_cell_is_believed_when_a_scenario_has_changed(tmp_path: Path, how: str) -> None:
+    file = tmp_path / "family" / "load.py"
+    file.parent.mkdir()
+    file.write_text("x = 1\n")
+    (tmp_path / "known_issues.yaml").write_text("issues: []\n")
+    ground = Ground(installed={}, work=tmp_path, roots=(tmp_path,), sources=stamps((tmp_path,)))
+    (tmp_path / "known_issues.yaml").write_text("issues: [x]\n")
+    ground.doubt(PASSED)
+    if how == "edited":
+        file.write_text("x = 2\n")
+    elif how == "new":
+        file.with_name("new.py").touch()
+    else:
+        file.unlink()
+    with pytest.raises(ScenarioError, match="written while cells ran; nothing was stored"):
+        ground.doubt(PASSED)
+
+
+def test_a_red_cell_is_not_believed_when_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 10, 0))
+    ground = Ground(installed={}, work=tmp_path)
+    ground.doubt(PASSED)
+    with pytest.raises(StorageError, match="no room on the disk") as caught:
+        ground.doubt(FAILED)
+    assert isinstance(caught.value, CompatmatrixError)
+    assert caught.value.hint
