@@ -231,7 +231,7 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
             yield db
         finally:
             db.close()
-    except (sqlite3.DatabaseError, OSError) as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError, OSError) as error:
         raise StorageError(f"{path}: {one_line(str(error))}", hint=_HINT) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 
 from pydantic import ValidationError
@@ -13,6 +14,7 @@ from compatmatrix.text import one_line
 def run(text: str | bytes) -> Run:
     """A published run. Raises ``ValueError`` (see :func:`why`) where the text is none of this schema."""
     found = Run.from_json(text)
+    _whole(found)
     zoned("started", found.started)
     zoned("finished", found.finished)
     for column in found.columns:
@@ -20,6 +22,18 @@ def run(text: str | bytes) -> Run:
     for row in found.results:
         zoned(f"results.{row.version}.{row.cell}.measured_at", row.measured_at)
     return found
+
+
+def _whole(found: Run) -> None:
+    """Raises ``ValueError`` where columns x planned cells are not the run's results, each once."""
+    planned = Counter((column.version, cell) for column in found.columns for s in found.scenarios for cell in s.cells)
+    rows = Counter((row.version, row.cell) for row in found.results)
+    for what, some in (("is missing", planned - rows), ("is there twice or was not planned", rows - planned)):
+        if some:
+            raise ValueError(f"results: {' '.join(next(iter(some)))} {what}")
+    twice = [name for name, number in planned.items() if number > 1]
+    if twice:
+        raise ValueError(f"{' '.join(twice[0])} is planned twice")
 
 
 def zoned(name: str, moment: datetime | None) -> None:

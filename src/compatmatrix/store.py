@@ -70,7 +70,7 @@ class Store:
     def _guard(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter: garbage where it looks for names
             text = str(error)
             hint = next((hint for words, hint in _HINTS.items() if words in text), _HINTS[""])
             raise StorageError(f"{self.path}: {text}", hint=hint) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import fnmatch
 import signal
 import sys
@@ -39,6 +40,11 @@ def main() -> int:
         tallies = campaign.run(small, chosen, seed=asked.seed, rounds=asked.rounds, echo=_echo, log=log)
     injected, survived = campaign.total(tallies)
     _echo("\n".join(["", *campaign.table(tallies), ""]))
+    if asked.write:
+        text = asked.write.read_text(encoding="utf-8")
+        today = datetime.datetime.now(datetime.timezone.utc).date()
+        text = campaign.document(text, tallies, seed=asked.seed, rounds=asked.rounds, day=today)
+        asked.write.write_text(text, encoding="utf-8")
     _echo(f"seed {asked.seed}, {asked.rounds} rounds, {time.monotonic() - began:.0f} s; problems: {asked.log}")
     _echo(f"{injected} faults injected, {survived} survived")
     return int(survived < injected)

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from compatmatrix.errors import Exit
 from compatmatrix.results import CellResult, Outcome, Run
 from tests.chaos.trial import Ended, Trial
-from tests.chaos.world import Said, said, truth
+from tests.chaos.world import CELLS, Said, said, truth
 
 #: What the host may start takes so long at most to go after it has been killed (seconds).
 GOING = 8.0
@@ -37,11 +37,15 @@ def ended_well(trial: Trial, ended: Ended) -> Iterator[str]:
         return  # Python itself was still starting: there was nobody to tell
     if "Traceback" in told:
         yield f"a traceback: {ended}"
-    if ended.status in (trial.world.status, *ended.answers) or ended.unheard:
+    asked = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    if ended.sent in asked and ended.went_on.count(f"/{CELLS}  ") > 2:
+        yield f"it took no notice of {ended.sent.name if ended.sent else ''}: {ended}"
+    if ended.status in (trial.world.status, *ended.answers):
         return  # the fault came too late, or did no harm
     if ended.status not in {status.value for status in Exit} - {Exit.DEFECT.value, Exit.OK.value}:
         yield f"an exit status that is not documented: {ended}"
-    asked = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    if ended.unheard and ended.status == Exit.INTERRUPTED:
+        return  # nobody can be told
     if (ended.status == Exit.INTERRUPTED) is not (ended.sent in asked):
         yield f"interrupted, and it does not say so, or says so without being it: {ended}"
     messages = [line for line in ended.err.splitlines() if line.startswith("compatmatrix: ")]

@@ -35,6 +35,8 @@ class Ended:
     def __init__(self, status: int | None, out: str, err: str, run: Running) -> None:
         self.status, self.out, self.err = status, out, err
         self.sent, self.answers, self.unheard = run.sent, run.answers, run.unheard
+        #: What it still printed after the signal.
+        self.went_on = "".join(out.splitlines(keepends=True)[run.lines :])
 
     def __str__(self) -> str:
         sent = f" after {self.sent.name}" if self.sent else ""
@@ -48,6 +50,7 @@ class Running:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
         self.sent: signal.Signals | None = None
+        self.lines = 0
         #: Exit statuses that are an answer as good as that of the undisturbed run.
         self.answers: tuple[int, ...] = ()
         self.unheard = False
@@ -83,7 +86,7 @@ class Running:
         """Send a signal to the host alone, or to its whole process group as a terminal does; False where it is gone."""
         if self.process.poll() is not None:
             return False
-        self.sent = number
+        self.sent, self.lines = number, len(self._texts["out"])
         (os.killpg if group else os.kill)(self.process.pid, number)
         return True
 
@@ -124,6 +127,8 @@ class Trial:
         self.tells: tuple[str, ...] = ()
         #: The store, or what was in it, is lost by the fault: everything may be measured again.
         self.store_lost = False
+        #: What is published is damaged by the fault itself, until the next run.
+        self.reports_damaged = False
         #: Cells that are of the fault's own making, and judged by it.
         self.own_cells: Callable[[str, str], str] | None = None
 
@@ -147,6 +152,7 @@ class Trial:
             text=True,
             errors="replace",
             start_new_session=True,
+            preexec_fn=_as_in_a_terminal,
         )
         self.runs.append(Running(process))
         return self.runs[-1]
@@ -169,6 +175,12 @@ class Trial:
     def pause(self, most: float) -> None:
         """Wait for a moment that the dice choose, of at most so many seconds."""
         time.sleep(self.dice.uniform(0, most))
+
+
+def _as_in_a_terminal() -> None:
+    """Signals mean what they mean there, also where the campaign is run in the background or under nohup."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @contextlib.contextmanager

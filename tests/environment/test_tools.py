@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from compatmatrix.errors import EnvironmentFailure
@@ -23,6 +25,25 @@ def test_a_program_that_hangs_is_killed_with_its_children(tmp_path: Path) -> Non
     # The grandchild holds the pipes: had it lived, reading them would have taken its minute.
     assert time.monotonic() - started < 20
     assert (done.timed_out, done.ok) == (True, False)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="prctl")
+def test_a_program_does_not_outlive_a_host_that_is_killed(tmp_path: Path) -> None:
+    code = "import os, time; print(os.getpid(), file=open('pid', 'w'), flush=True); time.sleep(60)"
+    host = (
+        "import os, sys; from pathlib import Path; from compatmatrix.tools import Subprocesses;"
+        f"Subprocesses().run([sys.executable, '-c', {code!r}], environ=os.environ, cwd=Path('.'), timeout=60)"
+    )
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")}
+    with subprocess.Popen([sys.executable, "-c", host], cwd=tmp_path, env=environ) as process:
+        pid = tmp_path / "pid"
+        while not (pid.exists() and pid.read_text().strip()):
+            time.sleep(0.02)
+        process.kill()
+    deadline = time.monotonic() + 10
+    while psutil.pid_exists(int(pid.read_text())) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not psutil.pid_exists(int(pid.read_text()))
 
 
 def test_the_callers_environment_does_not_leak(tmp_path: Path) -> None:

@@ -137,8 +137,19 @@ def history(data: bytes, folder: Path) -> None:
 
 
 def store(data: bytes, folder: Path) -> None:
-    """A store from elsewhere, as bytes: merged or refused, and never half."""
+    """A store, as bytes: one of its own is used or refused; one from elsewhere merged or refused, and never half."""
     _merge(lambda path: path.write_bytes(data), folder)
+    own = folder / "foreign.sqlite"
+    own.write_bytes(data)
+    try:
+        with Store(own) as mine:
+            mine.get([_KEY])
+            mine.known([_KEY])
+            mine.columns()
+            mine.put(RUN.results[1].model_copy(update={"key": "other"}))
+            assert mine.get(["other"])
+    except CompatmatrixError as error:
+        assert "next: " in str(error)
 
 
 def row(data: bytes, folder: Path) -> None:

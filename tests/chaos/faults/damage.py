@@ -267,6 +267,7 @@ def damaged_report(trial: Trial, stage: str) -> None:
         cut(trial, history)
         trial.heal.callback(history.unlink)
     trial.heal.callback(_follow_the_advice, trial, latest)
+    trial.reports_damaged = True
     trial.start()
     trial.struck = True
 

@@ -116,16 +116,21 @@ def immutable_state(trial: Trial, stage: str) -> None:
     if _in_mid_run(trial) is None:
         return
 
-    def attribute(change: str) -> int:
-        return subprocess.run(["chattr", "-R", change, str(trial.state)], capture_output=True, check=False).returncode
+    there = [path for path in (trial.state, *trial.state.rglob("*")) if not path.is_symlink()]
+
+    def attribute(change: str) -> None:
+        subprocess.run(["chattr", change, *map(str, there)], capture_output=True, check=False)
 
     trial.heal.callback(attribute, "-i")
     try:
-        if attribute("+i") and attribute("+i"):  # the first may have met files that were just going
-            raise Impossible("this file system knows no chattr +i")
+        attribute("+i")
+        (trial.state / "there").touch()
     except FileNotFoundError:
         raise Impossible("there is no chattr here") from None
-    trial.struck = True
+    except PermissionError:
+        trial.struck = True
+    else:
+        raise Impossible("this file system knows no chattr +i")
 
 
 def _remove_in_mid_run(trial: Trial, path: Path, stage: str = "cell") -> None:
