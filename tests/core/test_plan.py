@@ -119,5 +119,7 @@ def test_a_limit_that_is_written_down_is_the_same_as_that_default() -> None:
 
 
 def test_a_cell_may_have_no_limit_of_time() -> None:
-    endless, usual = (plan.make(matrix(policy=policy), SCENARIOS, "p") for policy in ({"timeout_seconds": math.inf}, {}))
+    endless, usual = (
+        plan.make(matrix(policy=policy), SCENARIOS, "p") for policy in ({"timeout_seconds": math.inf}, {})
+    )
     assert endless.key(column("1.0"), endless.cells[0]) != usual.key(column("1.0"), usual.cells[0])
