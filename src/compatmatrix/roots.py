@@ -93,6 +93,23 @@ def files(root: Path) -> Iterator[Path]:
             yield path
 
 
+def warming(where: Sequence[Path]) -> str:
+    """A hash of the further roots that may name modules in ``WARM``; empty where there is none.
+
+    Such a module is imported before the cells of all families, those of the first root too.
+    """
+    sha, any_there = hashlib.sha256(), False
+    for package, root in list(packages(where).items())[1:]:
+        if not any(root.glob("*/__init__.py")):
+            continue
+        any_there = True
+        for path in sorted(root.rglob("*.py")):
+            name = path.relative_to(root)
+            if path.is_file() and not any(part.startswith(".") for part in name.parts):
+                sha.update(f"{package}/{name.as_posix()}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return sha.hexdigest() if any_there else ""
+
+
 def single(root: Path) -> Path | None:
     """The link to the file that a root was made for; None for any other root."""
     paths = list(root.glob("*/*.py"))
