@@ -63,6 +63,19 @@ def test_without_scenarios_here_the_shipped_ones_are_first(tmp_path: Path, monke
     assert roots.gather([], STATE) == (ROOT / "scenarios",)
 
 
+def test_the_process_of_a_column_has_the_roots_that_it_is_told(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In any directory: there the shipped scenarios would come first, with a family that is here, too."""
+    write(here / "scenarios" / "llama" / "load.py")
+    sent = roots.gather([write(here / "my_model.py")], STATE)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ScenarioError, match="the family 'llama' is also in"):
+        roots.gather(sent, STATE)
+    monkeypatch.setenv(roots.ALL_NAMED, "1")
+    assert roots.gather(sent, STATE) == sent
+
+
 def test_known_issues_of_every_root_count(here: Path) -> None:
     issue = "{id: %s, title: a title, cells: ['*'], versions: '==1', outcome: fail, cause: a cause, review: 2030-01-01}"
     write(here / "scenarios" / "known_issues.yaml", f"issues: [{issue % 'one'}]")
