@@ -24,6 +24,8 @@ _MARGIN_SECONDS = 2.0
 class ColumnProcess:
     """``compatmatrix column`` in a session of its own; raises ``OSError`` where it cannot be started.
 
+    ``arguments`` name every root of scenarios: it looks for no other.
+
     :meth:`follow` is for the thread that started it; :meth:`let_go` and :meth:`end` are for any.
     """
 

@@ -69,7 +69,9 @@ def load(
     remembered.remember(state, (cell for scenario in scenarios for cell in scenario.cells))
     wanted = [version for version in versions.split(",") if version]
     patterns = [*cells, *globs]
-    basis = json.dumps([probe_hash, loading.judge_hash(), isolation])
+    # Where only the first root can warm a process up, keys are what they were before there were further ones.
+    warming = roots.warming(where)
+    basis = json.dumps([probe_hash, loading.judge_hash(), isolation, *([warming] if warming else [])])
     machine = assemble.machine(loading.capabilities())
     chosen = plan.make(matrix, scenarios, basis, versions=wanted, cells=patterns, machine=machine)
     selected = bool(wanted or patterns)

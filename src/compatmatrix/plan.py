@@ -62,7 +62,7 @@ def _limits(policy: Policy, scenario: Scenario) -> list[float]:
     timeout = scenario.timeout or policy.timeout_seconds
     limits = [timeout, policy.no_progress_seconds, policy.memory, policy.log, policy.retries, policy.threads]
     # 120 and 120.0 are the same limit, whether it was written down or is the default.
-    return [int(limit) if limit == int(limit) else limit for limit in limits]
+    return [int(limit) if float(limit).is_integer() else limit for limit in limits]
 
 
 def make(

@@ -2,12 +2,14 @@
 
 One rule. The first root is ``scenarios/`` in the working directory, or the shipped scenarios where there is none.
 What packages offer comes beside it, then what ``--scenarios`` names. Nothing is replaced; what runs is chosen by
-globs. Nobody's code is imported here.
+globs. A process that is started for a column is told every root, and looks for no other (:data:`ALL_NAMED`). Nobody's
+code is imported here.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
@@ -19,8 +21,12 @@ from compatmatrix.errors import ScenarioError, StorageError
 
 #: An installed package offers scenarios by an entry point of this group; its value is a package or a module.
 GROUP = "compatmatrix.scenarios"
+#: The variable of a process that is started for a column: ``--scenarios`` names all roots, in their order. What else is
+#: there, in another directory or on another machine, would be a further root, and results would have other keys.
+ALL_NAMED = "COMPATMATRIX_ALL_ROOTS_NAMED"
 _HERE = Path(__file__).resolve().parent
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_OWN = "own"
 #: Names of helpers: files and directories that hold no scenarios.
 _HELPERS = ("_", ".")
 
@@ -43,8 +49,8 @@ def gather(named: Sequence[Path], state: Path) -> tuple[Path, ...]:
     A single file becomes the only file of a root that is kept below ``state``. Raises :class:`ScenarioError` for a
     place that has no scenarios, and for two roots with families of the same name.
     """
-    found = [base()]
-    for place in (*_offered(), *named):
+    found: list[Path] = []
+    for place in named if ALL_NAMED in os.environ else (base(), *_offered(), *named):
         root = _of_file(place, state) if place.is_file() else place.resolve()
         if root not in found:
             found.append(root)
@@ -87,6 +93,30 @@ def files(root: Path) -> Iterator[Path]:
             yield path
 
 
+def warming(where: Sequence[Path]) -> str:
+    """A hash of the further roots that may name modules in ``WARM``; empty where there is none.
+
+    Such a module is imported before the cells of all families, those of the first root too.
+    """
+    sha, any_there = hashlib.sha256(), False
+    for package, root in list(packages(where).items())[1:]:
+        if not any(root.glob("*/__init__.py")):
+            continue
+        any_there = True
+        for path in sorted(root.rglob("*.py")):
+            name = path.relative_to(root)
+            if path.is_file() and not any(part.startswith(".") for part in name.parts):
+                sha.update(f"{package}/{name.as_posix()}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return sha.hexdigest() if any_there else ""
+
+
+def single(root: Path) -> Path | None:
+    """The link to the file that a root was made for; None for any other root."""
+    paths = list(root.glob("*/*.py"))
+    own = len(paths) == 1 and paths[0].is_symlink() and root.parent.parent.name == _OWN
+    return paths[0] if own else None
+
+
 def _families(root: Path) -> Mapping[str, Path]:
     """Family -> its directory (its file, for a single one); raises :class:`ScenarioError` where there is none."""
     if not root.is_dir():
@@ -127,7 +157,7 @@ def _of_file(file: Path, state: Path) -> Path:
         )
     meant = file.resolve()
     digest = hashlib.sha256(str(meant).encode()).hexdigest()[:8]
-    link = state.resolve() / "own" / f"{name}-{digest}" / "scenarios" / name / file.name
+    link = state.resolve() / _OWN / f"{name}-{digest}" / "scenarios" / name / file.name
     try:
         link.parent.mkdir(parents=True, exist_ok=True)
         if not link.is_symlink():

@@ -20,6 +20,7 @@ from compatmatrix.results import CellResult, Run
 from compatmatrix.store import STORE
 from tests.cluster.conftest import Cluster, Hold, wait_for
 from tests.e2e.conftest import ROOT, Project
+from tests.own.test_roots import installed
 
 MORE = '''\
 from compatprobe import Cell, scenario
@@ -82,6 +83,32 @@ def test_a_cluster_says_what_this_machine_says_and_it_is_stored_once(project: Pr
     status, output = project.run("compatmatrix", "sweep", ">=1.0.0,<1.0.2", *on(cluster))
     assert status == 0, output
     assert "0 columns to run, 2 known; on tcp://127.0.0.1" in output
+
+
+def test_a_worker_has_the_roots_of_the_client_and_no_other(project: Project, cluster: Cluster, tmp_path: Path) -> None:
+    """Neither the shipped scenarios, which have a family of the same name, nor those of a package beside the worker."""
+    project.write_matrix(releases("1.0.0"), timeout_seconds=21)
+    shutil.move(project.directory / "scenarios" / "tiny", project.directory / "scenarios" / "llama")
+    own = project.directory / "my_model.py"
+    own.write_text(MORE)
+    (project.directory / "mine" / "further").mkdir(parents=True)
+    (project.directory / "mine" / "further" / "__init__.py").write_text("WARM = ()\n")
+    (project.directory / "mine" / "further" / "more.py").write_text(MORE)
+    site = installed(tmp_path, {"acme/__init__.py": "", "acme/my_model.py": MORE}, "acme.my_model")
+    cluster.worker("a", PYTHONPATH=f"{project.environ['PYTHONPATH']}{os.pathsep}{site}")
+    command = ("--scenarios", "mine", "--scenarios", "my_model.py")
+    status, output = project.run("compatmatrix", "run", *command, *on(cluster))
+    assert status == 0, output
+    cells = ["further/more", "llama/card", "llama/load[mapped]", "llama/load[plain]", "my-model/more"]
+    assert stored(project) == [("1.0.0", cell) for cell in cells]
+    measured = {row.cell: row.key for row in project.latest().results}
+    assert sorted(measured) == cells
+    status, output = project.run("compatmatrix", "sweep", "==1.0.0", *command, *on(cluster))
+    assert "0 columns to run, 1 known" in output, output
+    own.write_text(MORE.replace("more(", "other("))
+    project.run("compatmatrix", "run", *command, *on(cluster))
+    again = {row.cell: row.key for row in project.latest().results}
+    assert measured.items() - again.items() == {("my-model/more", measured["my-model/more"])}
 
 
 def test_the_column_of_a_worker_that_dies_is_run_again_elsewhere(

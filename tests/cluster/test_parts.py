@@ -23,11 +23,15 @@ from compatmatrix.errors import Exit, InfrastructureError, InputError, StorageEr
 from compatmatrix.matrix import Matrix
 from compatmatrix.plan import Plan, definition, make
 from compatmatrix.results import CellResult, Column
+from compatmatrix.roots import gather
 from compatmatrix.runner import Settings
 from compatmatrix.store import STORE, Store
 from compatmatrix.sweep import Lost
 from tests.core.factories import result, scenario
 from tests.e2e.conftest import ROOT
+from tests.own.conftest import here, write
+
+__all__ = ["here"]
 
 DAY = datetime.datetime(2026, 11, 20, tzinfo=datetime.timezone.utc)
 SECRETS = ("hf_" + "a" * 30, "s3cret")
@@ -43,8 +47,6 @@ def roots(tmp_path: Path) -> tuple[Path, ...]:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(SECRETS[1] if "/." in name else name)
-    (tmp_path / "elsewhere").write_text(SECRETS[1])
-    (tmp_path / "scenarios" / "llama" / "link.py").symlink_to(tmp_path / "elsewhere")
     return tmp_path / "scenarios", tmp_path / "more" / "scenarios"
 
 
@@ -76,11 +78,42 @@ def test_a_column_has_the_same_keys_on_a_worker(tmp_path: Path) -> None:
     assert [definition(here, each) for each in here.versions] == [definition(there, each) for each in there.versions]
 
 
+@pytest.mark.parametrize("target", ["elsewhere.py", "nowhere.py", "more"])
+def test_a_link_that_would_be_missing_on_a_worker_is_named(tmp_path: Path, target: str) -> None:
+    made = roots(tmp_path)
+    (tmp_path / "elsewhere.py").write_text(SECRETS[1])
+    link = made[0] / "llama" / "link.py"
+    link.symlink_to(tmp_path / target)
+    with pytest.raises(InputError, match=r"link\.py: a link that leads out of"):
+        content.pack(matrix({"pypi": "1.0"}), made)
+    link.unlink()
+    link.symlink_to("plain.py")
+    data = content.pack(matrix({"pypi": "1.0"}), made)
+    root = content.unpack(data, content.digest(data), tmp_path / "there").roots[0]
+    assert (root / "llama" / "link.py").read_text() == (made[0] / "llama" / "plain.py").read_text()
+
+
+def test_a_single_file_is_sent_as_a_file(here: Path, tmp_path: Path) -> None:
+    file = write(here / "my_model.py")
+    sent = gather([file], Path(".compatmatrix"))
+    data = content.pack(matrix({"pypi": "1.0"}), sent)
+    found = content.unpack(data, content.digest(data), tmp_path / "there").roots
+    (there,) = found[1].rglob("*.py")
+    assert there.relative_to(found[1]).as_posix() == "my_model/my_model.py"
+    assert (there.read_bytes(), there.is_symlink()) == (file.read_bytes(), False)
+
+
+@pytest.mark.parametrize("path", ["/home/someone/transformers", "/Users/someone/transformers", str(Path.home() / "t")])
+def test_a_home_directory_is_no_secret(path: str) -> None:
+    content.pack(matrix({"path": path}), [])
+
+
 @pytest.mark.parametrize(
     ("source", "told"),
     [
         ({"path": "../transformers"}, "v0: ../transformers"),
         ({"git": f"https://me:{SECRETS[0]}@example.org/t.git", "branch": "main"}, "looks like a secret"),
+        ({"git": f"https://***{SECRETS[0]}@example.org/t.git", "branch": "main"}, "looks like a secret"),
     ],
 )
 def test_what_a_worker_could_not_use_or_must_not_see_is_refused(source: dict[str, str], told: str) -> None:

@@ -1,5 +1,6 @@
 """Selection and keys."""
 
+import math
 from typing import Any
 
 import pytest
@@ -115,3 +116,10 @@ def test_a_limit_that_is_written_down_is_the_same_as_that_default() -> None:
         for made in (plan.make(each, SCENARIOS, "p") for each in (defaults, written))
     ]
     assert keys[0] == keys[1]
+
+
+def test_a_cell_may_have_no_limit_of_time() -> None:
+    endless, usual = (
+        plan.make(matrix(policy=policy), SCENARIOS, "p") for policy in ({"timeout_seconds": math.inf}, {})
+    )
+    assert endless.key(column("1.0"), endless.cells[0]) != usual.key(column("1.0"), usual.cells[0])

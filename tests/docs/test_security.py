@@ -79,5 +79,6 @@ def test_yaml_is_read_by_a_safe_loader() -> None:
 
 def test_it_is_promised_and_linked() -> None:
     promise = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
-    assert "No pickle is read by the host" in promise
+    assert "The host's own code reads no pickle" in promise
+    assert "With `--executor dask`, Dask's `distributed` unpickles" in promise
     assert "](SECURITY.md)" in (ROOT / "README.md").read_text(encoding="utf-8")

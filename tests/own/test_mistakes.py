@@ -150,6 +150,21 @@ def test_scenarios_here_hide_the_shipped_helpers_and_that_is_told(here: Path) ->
     )
 
 
+@pytest.mark.parametrize(
+    "given", ['"mine.module"', '("mine.module")', '("json", 3)', "tuple(NAMES)", "None", "{'json'}", "(*NAMES, 'json')"]
+)
+def test_what_is_imported_once_is_written_out(here: Path, given: str) -> None:
+    write(here / "mine" / "my_model" / "load.py")
+    start = write(here / "mine" / "my_model" / "__init__.py", f'NAMES = ["json"]\nWARM = {given}\n')
+    lines = told("mine").splitlines()
+    assert lines[1] == "  mine/my_model/__init__.py:2: WARM must be a tuple or a list of strings"
+    assert COMMA in lines[2]
+    assert len(lines) == 4
+    for right in ('("json",)', '["json", "ast"]', "()"):
+        start.write_text(f"WARM = {right}\n")
+        loading.discover(roots.gather([Path("mine")], Path(".compatmatrix")))
+
+
 def test_every_mistake_is_told_once_by_place(here: Path) -> None:
     write(here / "mine" / "b" / "two.py", "import torch\nfrom scenarios.common import gone\n")
     write(here / "mine" / "a" / "one.py", "from scenarios.common import gone\n")

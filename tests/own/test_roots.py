@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from compatmatrix import loading, roots
+from compatmatrix import loading, pipeline, roots
 from compatmatrix.errors import InputError, ScenarioError, StorageError
 from tests.own.conftest import SCENARIO, write
 from tests.wheels import write_wheel
@@ -60,6 +61,19 @@ def test_columns_that_run_at_once_share_the_root_of_a_single_file(here: Path) ->
 def test_without_scenarios_here_the_shipped_ones_are_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert roots.gather([], STATE) == (ROOT / "scenarios",)
+
+
+def test_the_process_of_a_column_has_the_roots_that_it_is_told(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In any directory: there the shipped scenarios would come first, with a family that is here, too."""
+    write(here / "scenarios" / "llama" / "load.py")
+    sent = roots.gather([write(here / "my_model.py")], STATE)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ScenarioError, match="the family 'llama' is also in"):
+        roots.gather(sent, STATE)
+    monkeypatch.setenv(roots.ALL_NAMED, "1")
+    assert roots.gather(sent, STATE) == sent
 
 
 def test_known_issues_of_every_root_count(here: Path) -> None:
@@ -112,6 +126,31 @@ def test_a_state_directory_that_cannot_be_written(here: Path) -> None:
     write(here / "state", "a file")
     with pytest.raises(StorageError, match="make the state directory writable"):
         roots.gather([Path("my_model.py")], Path("state"))
+
+
+# -- what is imported before the cells of all families
+
+
+def basis(*named: str) -> str:
+    return pipeline.load(matrix_file=Path("matrix.yaml"), scenario_roots=list(map(Path, named))).plan.basis
+
+
+def test_further_roots_belong_to_all_keys_only_where_they_can_warm_up(here: Path) -> None:
+    write(here / "matrix.yaml", 'python: "3.11"\nversions: [{id: "1.0", sources: [{pypi: "1.0"}]}]\n')
+    write(here / "scenarios" / "tiny" / "__init__.py", 'WARM = ("json",)\n')
+    write(here / "my_model.py")
+    write(here / "mine" / "other" / "load.py")
+    _, probe = loading.discover(roots.gather([], STATE))
+    alone = json.dumps([probe, loading.judge_hash(), "fork"])
+    assert basis() == basis("my_model.py") == basis("mine") == alone, "what was measured before is found again"
+    write(here / "mine" / "other" / "__init__.py", 'WARM = ("scenarios_1.other._warm",)\n')
+    helper = write(here / "mine" / "other" / "_warm.py", "ANSWER = 1\n")
+    seen = [alone, basis("mine"), basis("my_model.py", "mine")]
+    helper.write_text("ANSWER = 2\n")
+    seen.append(basis("mine"))
+    assert len(set(seen)) == 4
+    shutil.copytree(here / "mine", here / "moved")
+    assert basis("moved") == seen[-1], "where it lies says nothing"
 
 
 # -- installed packages

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from compatmatrix import roots
 from compatmatrix.errors import InfrastructureError, InputError
 from compatmatrix.matrix import Matrix, PathSource
 from compatmatrix.text import redact
@@ -33,15 +34,15 @@ class Unpacked:
     roots: tuple[Path, ...]
 
 
-def pack(matrix: Matrix, roots: Sequence[Path]) -> bytes:
+def pack(matrix: Matrix, where: Sequence[Path]) -> bytes:
     """A matrix and scenario roots; the same bytes for the same content.
 
     A root keeps its name: tracebacks are shortened by it. Raises :class:`InputError` for what a worker could not use:
-    a source that is relative to matrix.yaml, a matrix that holds a secret, too many bytes.
+    a source that is relative to matrix.yaml, a matrix that holds a secret, a link that leads elsewhere, too many bytes.
     """
     # What was not written stays unwritten: a limit of 60.0 that was read back as the default 60 is another key.
     text = json.dumps(matrix.model_dump(mode="json", exclude_unset=True), indent=1)
-    if redact(text, home="") != text:
+    if _holds_a_secret(text):
         raise InputError(
             "matrix.yaml holds what looks like a secret; it is not sent to other machines",
             hint="take it out of the URL, and give the workers a credential helper of git",
@@ -61,7 +62,7 @@ def pack(matrix: Matrix, roots: Sequence[Path]) -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(zipfile.ZipInfo(_MATRIX, _EPOCH), text, zipfile.ZIP_DEFLATED)
         left = LIMIT
-        for number, root in enumerate(roots):
+        for number, root in enumerate(where):
             archive.writestr(zipfile.ZipInfo(f"{_ROOTS}/{number}/{root.name}/", _EPOCH), "")
             for name, data in _files(root):
                 left -= len(data)
@@ -89,15 +90,35 @@ def unpack(data: bytes, expected: str, folder: Path) -> Unpacked:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         archive.extractall(folder)
         names = [PurePosixPath(name) for name in archive.namelist() if name.endswith("/")]
-    roots = {int(name.parts[1]): folder / name for name in names}
-    return Unpacked(matrix=folder / _MATRIX, roots=tuple(roots[number] for number in sorted(roots)))
+    found = {int(name.parts[1]): folder / name for name in names}
+    return Unpacked(matrix=folder / _MATRIX, roots=tuple(found[number] for number in sorted(found)))
+
+
+def _holds_a_secret(text: str) -> bool:
+    """What :func:`redact` takes for a secret becomes ``***``; home directories and the machine's name are none."""
+    return "***" in redact(text.replace("***", ""), home="")
 
 
 def _files(root: Path) -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of every regular file below a root, hidden ones and byte code left out; links within it only."""
+    """Name and bytes of every regular file below a root, hidden ones and byte code left out; links within it only.
+
+    A root that was made for a single file has nothing but a link to it. Raises :class:`InputError` for another link
+    that leads elsewhere: a column without it would be another one.
+    """
+    single = roots.single(root)
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root)
         if any(part.startswith(".") or part == "__pycache__" for part in name.parts):
             continue
-        if path.is_file() and path.resolve().is_relative_to(root.resolve()):
+        if path.is_symlink() and path != single and not _stays(path, root):
+            raise InputError(
+                f"{path}: a link that leads out of the scenarios, to a directory or nowhere; it is not sent to workers",
+                hint="put a copy of the file in its place, or take the link away",
+            )
+        if path.is_file():
             yield name.as_posix(), path.read_bytes()
+
+
+def _stays(link: Path, root: Path) -> bool:
+    """Whether it leads to a file of its own root; what is behind a link to a directory is not looked through."""
+    return link.is_file() and link.resolve().is_relative_to(root.resolve())

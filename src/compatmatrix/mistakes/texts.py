@@ -15,7 +15,7 @@ _COMPATPROBE = Path(__file__).resolve().parents[2] / "compatprobe"
 
 
 def texts(where: Sequence[Path], entries: Sequence[Mapping[str, Any]], *, skip: Path) -> Iterator[Mistake]:
-    """Imports that lead nowhere, and parameters that a function does not take.
+    """Imports that lead nowhere, parameters that a function does not take, and a ``WARM`` that is no list of names.
 
     ``skip`` is the root of the shipped scenarios, which are tested here, and need not be read each time.
     """
@@ -26,6 +26,8 @@ def texts(where: Sequence[Path], entries: Sequence[Mapping[str, Any]], *, skip: 
             if tree is not None:
                 module = ".".join((package, *path.relative_to(root).with_suffix("").parts))
                 yield from _imports(tree, module, path, known)
+                if path == root / path.parent.name / "__init__.py":
+                    yield from _warm(tree, path)
     for entry in entries:
         path = roots.source(where, entry["file"])
         tree = None if path.is_relative_to(skip) else known.parse(path)
@@ -47,6 +49,20 @@ def _imports(tree: ast.Module, module: str, path: Path, known: Modules) -> Itera
                     continue
                 missing = f"there is no module {wanted}" if known.find(wanted) is None else f"{wanted} has no {name}"
                 yield Mistake(roots.shown(path), node.lineno, missing, _next(wanted, node, path, known))
+
+
+def _warm(tree: ast.Module, path: Path) -> Iterator[Mistake]:
+    """The probe would import each letter of a string, and tells nobody of what cannot be imported."""
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        given = getattr(node, "value", None)
+        if given is None or not any(isinstance(each, ast.Name) and each.id == "WARM" for each in targets):
+            continue
+        parts = given.elts if isinstance(given, (ast.Tuple, ast.List)) else [given]
+        names = all(isinstance(each, ast.Constant) and isinstance(each.value, str) for each in parts)
+        if not names or parts == [given]:
+            advice = "write it as a tuple, with a comma: WARM = ('my_package.my_module',)"
+            yield Mistake(roots.shown(path), node.lineno, "WARM must be a tuple or a list of strings", advice)
 
 
 def _next(wanted: str, node: ast.Import | ast.ImportFrom, path: Path, known: Modules) -> str:
