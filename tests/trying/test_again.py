@@ -1,5 +1,6 @@
 """The command that runs a cell again says all that was said."""
 
+import itertools
 import shlex
 from typing import Any
 
@@ -28,7 +29,7 @@ def test_where_and_how_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     given += ["--isolation", "spawn"]
     told = again(monkeypatch, *given)
     for name, value in zip(given[::2], given[1::2], strict=True):
-        assert (name, value) in list(zip(told, told[1:], strict=False)), told
+        assert (name, value) in list(itertools.pairwise(told)), told
 
 
 def test_what_was_not_given_is_not_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -197,13 +197,12 @@ def test_an_index_whose_map_is_a_list(tmp_path: Path) -> None:
         "model.safetensors.index.json": index({"a": shard}),
         "pytorch_model.bin.index.json": {"weight_map": ["a"]},
     }
-    assert problems(checkpoint(tmp_path, files)) == (
-        "pytorch_model.bin.index.json: its weight_map is not a mapping",
-    )
+    assert problems(checkpoint(tmp_path, files)) == ("pytorch_model.bin.index.json: its weight_map is not a mapping",)
 
 
 def test_a_shape_without_an_end(tmp_path: Path) -> None:
     told = {"dtype": "F32", "shape": [float("inf")], "data_offsets": [0, 4]}
-    assert "makes no sense for 'w'" in problems(
-        checkpoint(tmp_path, {"model.safetensors": safetensors({"w": [1.0]}, w=told)})
-    )[0]
+    assert (
+        "makes no sense for 'w'"
+        in problems(checkpoint(tmp_path, {"model.safetensors": safetensors({"w": [1.0]}, w=told)}))[0]
+    )

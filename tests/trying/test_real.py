@@ -128,7 +128,7 @@ def test_foreign_code_runs_only_when_it_is_trusted(place: Place) -> None:
 def test_what_does_not_fit_is_placed_and_not_loaded(place: Place) -> None:
     status, told = place.tried("pickled", "--memory", "1", "--cells", "config", "--cells", "placement[1x24]")
     assert status == 5, told
-    assert told["answer"].startswith("Not loaded here: it needs 1.0 GiB as it is stored")
+    assert told["answer"].startswith("Of what was selected: not loaded here: it needs 1.0 GiB as it is stored")
     assert outcomes(told) == {"given/config": "pass", "given/placement[1x24]": "pass"}
     assert told["use"] is None
 

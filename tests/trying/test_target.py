@@ -96,7 +96,7 @@ def test_all_versions_and_their_paths() -> None:
 def test_a_version_that_is_none() -> None:
     with pytest.raises(SelectionError, match="no version 'mian'"):
         made(("mian",))
-    with pytest.raises(SelectionError, match="no version '1!4.46'"):
+    with pytest.raises(SelectionError, match=r"no version '1!4\.46'"):
         made(("1!4.46",))
 
 

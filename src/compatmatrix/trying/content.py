@@ -1,8 +1,8 @@
 """What the files hold: a digest of their bytes, and how many numbers are not finite.
 
 Results are keyed by it. A size and times are not enough to tell two files apart, but enough to tell that one has not
-been touched since it was read: digests are kept under them. The time of the last change of a file's entry is among them:
-nobody can set that one back.
+been touched since it was read: digests are kept under them. The time at which a file's entry last changed is among
+them: nobody can set that one back.
 """
 
 from __future__ import annotations
