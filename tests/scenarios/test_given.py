@@ -174,6 +174,79 @@ def test_a_made_up_parameter_is_found(tmp_path: Path) -> None:
     assert "head.weight: a parameter that is not in the file" in details(one)
 
 
+def test_where_nothing_was_compared_nothing_holds(tmp_path: Path) -> None:
+    tensors = {f"net.backbone.{name}": torch.ones(7) for name in ("a", "b")}
+    one = compared(tmp_path, Toy(), tensors, api="AutoModel")
+    assert held(one) == {"tensors": False}
+    assert "base.norm.weight: a parameter that is not in the file" in details(one)
+    empty = torch.nn.Module()
+    empty.config = None
+    assert "nothing of the file is in the model" in details(compared(tmp_path, empty, tensors, api="AutoModel"))
+
+
+def test_a_head_may_be_new_in_another_class_and_is_told(tmp_path: Path) -> None:
+    model = Toy()
+    tensors = state(model)
+    del tensors["head.weight"]
+    one = compared(tmp_path, model, tensors, api="AutoModelForSequenceClassification")
+    assert held(one) == {"tensors": True}
+    assert one.fingerprint["made up"] == ["head"]
+    below = {name: value for name, value in tensors.items() if "norm" not in name}
+    assert held(compared(tmp_path, model, below, api="AutoModelForSequenceClassification")) == {"tensors": False}
+
+
+def test_answers_of_a_made_up_head_are_not_kept_for_comparison(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = models.llama(tmp_path / "checkpoint")
+    files = target(monkeypatch, made)
+    one = cell(tmp_path)
+    api = "LlamaForSequenceClassification"
+    model = _load.load(one, api)
+    _tensors.check(one, model, files, "default", api)
+    outputs.check(one, model, files)
+    assert all(held(one).values()), details(one)
+    assert one.fingerprint["made up"] == ["score"]
+    assert "forward output" not in one.fingerprint
+
+
+class Tied(Toy):
+    """An embedding, and a head that is it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.base.embed = torch.nn.Embedding(5, 4)
+        self.head = torch.nn.Linear(4, 5, bias=False)
+        self.config.tie_word_embeddings = True
+
+    def get_input_embeddings(self) -> Any:
+        return self.base.embed
+
+    def get_output_embeddings(self) -> Any:
+        return self.head
+
+
+@pytest.mark.parametrize("one_tensor", [True, False])
+def test_a_made_up_embedding_is_not_excused_by_itself(tmp_path: Path, one_tensor: bool) -> None:
+    model = Tied()
+    model.head.weight = model.base.embed.weight if one_tensor else torch.nn.Parameter(model.base.embed.weight.clone())
+    whole = state(model)
+    for known in (["base.embed.weight"], ["head.weight"], []):
+        left = {name: value for name, value in whole.items() if name in known or "layers" in name or "norm" in name}
+        assert held(compared(tmp_path, model, left)) == {"tensors": bool(known)}, known
+    renamed = {name.replace("base.embed", "wte"): value for name, value in whole.items() if name != "head.weight"}
+    assert held(compared(tmp_path, model, renamed)) == {"tensors": True}
+
+
+@pytest.mark.parametrize("said", [{}, {"tie_word_embeddings": False}, {"text_config": {"tie_word_embeddings": False}}])
+def test_a_head_that_the_file_calls_its_own_must_be_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(_asked, "CONFIG", said)
+    model = Tied()
+    model.head.weight = model.base.embed.weight
+    one = compared(tmp_path, model, {**state(model), "head.weight": torch.ones(5, 4)})
+    assert held(one) == {"tensors": not said}
+
+
 @pytest.mark.parametrize("name", ["base.layers.0.rotary.inv_freq", "base.position_ids", "h.0.attn.masked_bias"])
 def test_tables_of_old_files_need_no_place(tmp_path: Path, name: str) -> None:
     model = Toy()
@@ -225,6 +298,29 @@ def test_buffers_of_a_class_that_nobody_knows(
     one = cell(tmp_path)
     _buffers.check(one, model, Files({}))  # type: ignore[arg-type]
     assert held(one) == {"buffers": right}
+
+
+class Batched(torch.nn.Module):  # type: ignore[misc]
+    """Running means, which files hold."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.config = config
+        self.norm = torch.nn.BatchNorm2d(3)
+
+
+def test_buffers_of_the_file_are_left_to_the_comparison_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_asked, "IN_FLOAT64", True)
+    model = Batched(type("Config", (), {})())
+    model.norm.running_mean.fill_(0.3)
+    one = cell(tmp_path)
+    _buffers.check(one, model, Files(state(model)))  # type: ignore[arg-type]
+    assert held(one) == {"buffers": True}
+    one = cell(tmp_path)
+    _buffers.check(one, model, Files({}))  # type: ignore[arg-type]
+    assert held(one) == {"buffers": False}
 
 
 # -- whole models
@@ -341,6 +437,28 @@ def test_a_file_with_nan_blames_nobody(tmp_path: Path, monkeypatch: pytest.Monke
     one = checked(tmp_path, _load.load(cell(tmp_path), _asked.PRIMARY), files)
     assert all(held(one).values())
     assert one.fingerprint["not finite in the file"] == {"model.norm.weight": 1}
+    assert "values are not finite" in one.fingerprint["outputs not judged"]
+
+
+def test_a_mask_that_is_not_finite_does_not_end_the_judging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = target(monkeypatch, models.llama(tmp_path / "checkpoint"))
+    monkeypatch.setattr(files, "not_finite", lambda: {"mask": 3})
+    model = _load.load(cell(tmp_path), _asked.PRIMARY)
+    _row(model)
+    assert held(checked(tmp_path, model, files))["forward"] is False
+
+
+@pytest.mark.parametrize("kind", ["LlamaForSequenceClassification", "LlamaModel"])
+def test_scores_of_classes_are_not_held_against_logits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    files = target(monkeypatch, models.llama(tmp_path / "checkpoint"))
+    model = _load.load(cell(tmp_path), kind)
+    one = cell(tmp_path)
+    outputs.check(one, model, files)
+    assert all(held(one).values()), details(one)
+    judge = one.fingerprint["forward output"]["judged by"]
+    assert judge == ("an independent reference" if kind == "LlamaModel" else "the same model in float64")
 
 
 def test_token_ids_are_in_the_vocabulary_and_not_special() -> None:

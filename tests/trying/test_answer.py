@@ -180,8 +180,36 @@ def test_the_cell_to_look_at() -> None:
 
 
 def test_a_selection_beside_what_it_is_about_is_judged_by_itself() -> None:
-    assert told({HALF: "p"}, "4.46.3").sentence == "Works in 4.46.3; use transformers==4.46.3."
+    assert told({HALF: "p"}, "4.46.3").sentence == "Of what was selected: works in 4.46.3."
     assert told({HALF: "f"}, "4.46.3").exit is Exit.REGRESSED
+
+
+def test_a_selection_does_not_speak_for_the_whole() -> None:
+    found = told({CONFIG: "p"}, "4.46.3")
+    assert (found.sentence, found.use) == ("Of what was selected: works in 4.46.3.", "")
+
+
+def test_a_plan_that_was_asked_for_and_skipped_is_named() -> None:
+    plan = f"given/plan[{CLASS},2-cards]"
+    edit = {("4.46.3", plan): reason("nothing is on 1")}
+    letters = {CONFIG: "p", LOAD: "p", GENERATE: "p", plan: "s"}
+    found = told(letters, "4.46.3", edit=edit, essential=(*ESSENTIAL, plan))
+    assert found.sentence == "Works in 4.46.3; 2-cards was not tried (nothing is on 1); use transformers==4.46.3."
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"made up": ["score"]}, "its score is made up, for the file has none"),
+        ({"not asked": "there are no inputs"}, "its outputs were not judged"),
+        ({"outputs not judged": "they are not finite"}, "its outputs were not judged"),
+        ({"forward output": {"judged by": "nothing"}}, "its outputs were not judged"),
+    ],
+)
+def test_what_an_answer_leaves_open_is_said(facts: dict[str, Any], said: str) -> None:
+    edit = {("4.46.3", LOAD): lambda row: row.model_copy(update={"fingerprint": facts})}
+    found = told({CONFIG: "p", LOAD: "p", GENERATE: "p"}, "4.46.3", edit=edit)
+    assert found.sentence == f"Works in 4.46.3; {said}; use transformers==4.46.3."
 
 
 def test_foreign_code_is_named() -> None:

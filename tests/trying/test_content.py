@@ -72,3 +72,34 @@ def test_a_damaged_cache_costs_nothing_but_time(tmp_path: Path, damage: str) -> 
 
 def test_nothing_to_read(tmp_path: Path) -> None:
     assert content.read(Found(directory=tmp_path, config={}), tmp_path / "x" / "contents.json").not_finite == {}
+
+
+def test_an_edit_in_place_with_its_time_set_back_is_seen(tmp_path: Path) -> None:
+    directory = checkpoint(tmp_path / "c")
+    before, path = read(directory), directory / "model.safetensors"
+    stamp = path.stat()
+    path.write_bytes(safetensors({"w": [5.0, 2.0]}))
+    os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (stamp.st_ino, stamp.st_mtime_ns)
+    assert read(directory).digest != before.digest
+
+
+@pytest.mark.parametrize("name", ["sub/code.py", "vocab.bpe", "sub/deeper/words"])
+def test_every_file_counts(tmp_path: Path, name: str) -> None:
+    directory = checkpoint(tmp_path / "c")
+    before, path = read(directory).digest, directory / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("1", encoding="utf-8")
+    added = read(directory).digest
+    path.write_text("2", encoding="utf-8")
+    assert len({before, added, read(directory).digest}) == 3
+
+
+def test_weights_that_are_not_loaded_and_what_is_hidden_are_not_read(tmp_path: Path) -> None:
+    directory = checkpoint(tmp_path / "c")
+    unloaded = Found(directory=directory, config={})
+    before = content.read(unloaded, tmp_path / "cache").digest
+    (directory / "model.safetensors").write_bytes(b"other")
+    (directory / ".git").mkdir()
+    (directory / ".git" / "object").write_bytes(b"1")
+    assert content.read(unloaded, tmp_path / "cache").digest == before

@@ -95,6 +95,7 @@ def test_what_the_hub_does_not_have(tmp_path: Path) -> None:
         (status, message), _ = resolve(tmp_path, server.address)
     assert status == 2
     assert "no such directory here, and no such model on the hub" in message
+    assert "set HF_TOKEN" in message
 
 
 def test_a_hub_that_cannot_be_reached(tmp_path: Path) -> None:

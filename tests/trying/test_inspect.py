@@ -163,3 +163,46 @@ def test_tokenizers(tmp_path: Path) -> None:
     assert inspect(checkpoint(tmp_path / "a", beside)).tokenizer == ()
     found = inspect(checkpoint(tmp_path / "b", {**beside, "tokenizer.json": {}}))
     assert found.tokenizer == ("tokenizer.json", "tokenizer_config.json")
+
+
+@pytest.mark.parametrize("name", ["vocab.pkl", "other.pickle", "vocab.bin"])
+def test_a_pickled_vocabulary_is_refused(tmp_path: Path, name: str) -> None:
+    files = {"model.safetensors": safetensors({"w": [1.0]}), name: pickle.dumps(Evil())}
+    assert problems(checkpoint(tmp_path, files))[0].startswith(f"{name}: a tokenizer may unpickle it")
+
+
+def test_a_vocabulary_under_another_name_is_refused(tmp_path: Path) -> None:
+    files: Files = {
+        "model.safetensors": safetensors({"w": [1.0]}),
+        "tokenizer_config.json": {"pretrained_vocab_file": "words.txt"},
+    }
+    assert problems(checkpoint(tmp_path, files))[0].startswith("words.txt: a tokenizer may unpickle it")
+
+
+@pytest.mark.parametrize("name", ["generation_config.json", "tokenizer_config.json"])
+def test_small_files_that_are_damaged(tmp_path: Path, name: str) -> None:
+    files: Files = {"model.safetensors": safetensors({"w": [1.0]}), name: b"{"}
+    assert problems(checkpoint(tmp_path, files))[0].startswith(f"{name}: not JSON")
+
+
+@pytest.mark.parametrize("named", [5, "LlamaForCausalLM", [5], {"a": 1}])
+def test_architectures_that_are_no_names(tmp_path: Path, named: Any) -> None:
+    assert "architectures is" in problems(checkpoint(tmp_path, architectures=named))[0]
+
+
+def test_an_index_whose_map_is_a_list(tmp_path: Path) -> None:
+    shard = "one.safetensors"
+    files: Files = {
+        shard: safetensors({"a": [1.0]}),
+        "model.safetensors.index.json": index({"a": shard}),
+        "pytorch_model.bin.index.json": {"weight_map": ["a"]},
+    }
+    assert problems(checkpoint(tmp_path, files)) == ("pytorch_model.bin.index.json: its weight_map is not a mapping",)
+
+
+def test_a_shape_without_an_end(tmp_path: Path) -> None:
+    told = {"dtype": "F32", "shape": [float("inf")], "data_offsets": [0, 4]}
+    assert (
+        "makes no sense for 'w'"
+        in problems(checkpoint(tmp_path, {"model.safetensors": safetensors({"w": [1.0]}, w=told)}))[0]
+    )

@@ -86,7 +86,8 @@ def test_it_is_known_the_second_time_and_tells_it_in_words(place: Place) -> None
     path = str(place.checkpoints / "模型 with spaces")
     done = place.run("try", path, "--versions", VERSION, "--cells", "config")
     assert done.returncode == 0
-    assert done.stdout.splitlines()[0] == f"Works in {VERSION}; use transformers=={VERSION}."
+    assert done.stdout.splitlines()[0] == f"Of what was selected: works in {VERSION}."
+    assert "selected" in done.stdout.split("report")[1]
     assert "all taken from the store" in done.stderr
 
 
@@ -100,15 +101,15 @@ def test_a_file_with_nan_is_told_of_and_no_version_is_blamed(place: Place) -> No
     assert status == 0, told
     assert outcomes(told) == {"given/load[LlamaForCausalLM,default]": "pass"}
     assert told["answer"] == (
-        f"Works in {VERSION}; the file itself holds 2 numbers that are not finite (in model.norm.weight); "
-        f"use transformers=={VERSION}."
+        f"Of what was selected: works in {VERSION}; "
+        "the file itself holds 2 numbers that are not finite (in model.norm.weight); its outputs were not judged."
     )
 
 
 def test_a_tokenizer_that_the_model_has_too_few_rows_for(place: Place) -> None:
     status, told = place.tried("nan", "--cells", "tokenizer")
     assert status == 3, told
-    assert told["answer"] == f"{VERSION} loads it WRONG (ids without a row)."
+    assert told["answer"] == f"Of what was selected: {VERSION} loads it WRONG (ids without a row)."
 
 
 def test_foreign_code_runs_only_when_it_is_trusted(place: Place) -> None:
@@ -127,7 +128,7 @@ def test_foreign_code_runs_only_when_it_is_trusted(place: Place) -> None:
 def test_what_does_not_fit_is_placed_and_not_loaded(place: Place) -> None:
     status, told = place.tried("pickled", "--memory", "1", "--cells", "config", "--cells", "placement[1x24]")
     assert status == 5, told
-    assert told["answer"].startswith("Not loaded here: it needs 1.0 GiB as it is stored")
+    assert told["answer"].startswith("Of what was selected: not loaded here: it needs 1.0 GiB as it is stored")
     assert outcomes(told) == {"given/config": "pass", "given/placement[1x24]": "pass"}
     assert told["use"] is None
 

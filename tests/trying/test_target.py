@@ -96,6 +96,8 @@ def test_all_versions_and_their_paths() -> None:
 def test_a_version_that_is_none() -> None:
     with pytest.raises(SelectionError, match="no version 'mian'"):
         made(("mian",))
+    with pytest.raises(SelectionError, match=r"no version '1!4\.46'"):
+        made(("1!4.46",))
 
 
 def test_every_field_of_a_target_is_json(tmp_path: Path) -> None:

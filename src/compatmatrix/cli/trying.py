@@ -85,7 +85,28 @@ def _request(given: dict[str, Any]) -> Any:
         state=given["state"],
         fresh=given["fresh"],
         isolation=given["isolation"],
+        given=_named(given),
     )
+
+
+#: Option -> its parameter: what says where and how to run, and belongs to the command that runs a cell again.
+_WHERE = {
+    "matrix": "matrix_file",
+    "scenarios": "scenario_roots",
+    "state": "state",
+    "memory": "memory",
+    "isolation": "isolation",
+}
+
+
+def _named(given: dict[str, Any]) -> dict[str, Any]:
+    context = click.get_current_context()
+    default = click.core.ParameterSource.DEFAULT
+    chosen = {option: given[name] for option, name in _WHERE.items() if context.get_parameter_source(name) != default}
+    return {
+        option: [str(each) for each in value] if isinstance(value, tuple) else str(value)
+        for option, value in chosen.items()
+    }
 
 
 def _split(text: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from compatmatrix import pins
 from compatmatrix.errors import Exit
 from compatmatrix.pins.advice import Advice
 from compatmatrix.results import CellResult, Outcome, Run
-from compatmatrix.trying import agreement
+from compatmatrix.trying import agreement, limits
 from compatmatrix.trying.choose import Choice
 from compatmatrix.trying.standing import Standing, VersionAnswer, names, stand
 
@@ -45,11 +45,14 @@ def answer(run: Run, choice: Choice) -> Answer:
     """Judge every version, name the best, and say so."""
     versions = tuple(stand(run, column, choice.essential, choice.primary) for column in run.columns)
     usable = [each for each in versions if each.standing.usable]
-    advice = _advice(run, choice, {each.version for each in usable}) if usable and not choice.unloaded else None
-    parts = [*_parts(versions, unloaded=choice.unloaded), *_file(run)]
+    partial = not limits.covers(choice, (row.cell for row in run.results))
+    named = usable and not choice.unloaded and not partial
+    advice = _advice(run, choice, {each.version for each in usable}) if named else None
+    parts = [*_parts(versions, unloaded=choice.unloaded), *limits.untried(run, choice), *limits.made_up(run, choice)]
+    parts += [*_file(run), *limits.unjudged(run, choice)]
     if advice:
         parts.append(f"use {advice.environments[0].candidate.requirement}")
-    text = "; ".join(parts)
+    text = ("of what was selected: " if partial else "") + "; ".join(parts)
     return Answer(
         sentence=text[0].upper() + text[1:] + ".",
         versions=versions,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from packaging.version import InvalidVersion
 from packaging.version import Version as Release
 from pydantic import ByteSize
 
@@ -52,7 +51,7 @@ def _version(matrix: Matrix, id: str) -> Version:
     if id not in {version.id for version in matrix.versions}:
         try:
             return Version(id=id, sources=(PypiSource(pypi=str(Release(id))),))
-        except InvalidVersion:
+        except ValueError:  # not a number of a release, such as 1!4.46
             pass
     return plan.version(matrix, id)
 

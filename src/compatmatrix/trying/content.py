@@ -1,7 +1,8 @@
 """What the files hold: a digest of their bytes, and how many numbers are not finite.
 
-Results are keyed by it. A size and a time are not enough to tell two files apart, but enough to tell that one has not
-been touched since it was read: digests are kept under them.
+Results are keyed by it. A size and times are not enough to tell two files apart, but enough to tell that one has not
+been touched since it was read: digests are kept under them. The time at which a file's entry last changed is among
+them: nobody can set that one back.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy
 from compatmatrix.trying.found import Found, Tensor
 
 _AT_ONCE = 1 << 24
+_WEIGHTS = frozenset({".safetensors", ".bin", ".h5", ".msgpack", ".gguf", ".pth", ".pt", ".onnx"})
 #: dtype -> an unsigned number of its width, and the bits that are all set where a number is not finite.
 _EXPONENTS = {
     "float64": ("<u8", 0x7FF0000000000000),
@@ -41,7 +43,7 @@ class Content:
 def read(found: Found, cache: Path) -> Content:
     """Read every file that a load can reach; what was read before, and was not touched, is taken from the cache."""
     known = _known(cache)
-    names = [*found.weights, *_beside(found)]
+    names = sorted({*found.weights, *_beside(found)})
     entries = {name: _entry(found, name, known) for name in names}
     known.update({str((found.directory / name).resolve()): entry for name, entry in entries.items()})
     with suppress(OSError):  # only the next run is slower
@@ -57,15 +59,19 @@ def read(found: Found, cache: Path) -> Content:
 
 
 def _beside(found: Found) -> list[str]:
-    """Everything small: configurations, vocabularies, code."""
-    kinds = (".json", ".model", ".txt", ".py", ".jinja", ".tiktoken")
-    return sorted(path.name for path in found.directory.iterdir() if path.suffix in kinds and path.is_file())
+    """Every file, at any depth, but for hidden ones; without weights where none are loaded."""
+    names = [path.relative_to(found.directory) for path in found.directory.rglob("*") if path.is_file()]
+    return [
+        str(name)
+        for name in names
+        if not any(part.startswith(".") for part in name.parts) and (found.weights or name.suffix not in _WEIGHTS)
+    ]
 
 
 def _entry(found: Found, name: str, known: Mapping[str, Any]) -> dict[str, Any]:
     path = (found.directory / name).resolve()
     facts = path.stat()
-    stamp = [facts.st_size, facts.st_mtime_ns, facts.st_ino]
+    stamp = [facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino]
     before = known.get(str(path))
     if isinstance(before, dict) and before.get("stamp") == stamp and {"sha256", "not_finite"} <= before.keys():
         return before

@@ -51,10 +51,11 @@ def _tensor(file: str, name: str, told: Any, base: int) -> Tensor:
     try:
         dtype, (start, end) = told["dtype"], told["data_offsets"]
         shape = tuple(map(int, told["shape"]))
+        start, end = int(start), int(end)
         found = Tensor(
             file=file, dtype=DTYPES.get(dtype, (dtype, 0))[0], shape=shape, start=base + start, end=base + end
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise HeaderError(f"has a header that makes no sense for {name!r}") from error
     width = DTYPES.get(dtype, ("", 0))[1]
     if start < 0 or start > end or min(shape, default=0) < 0 or (width and found.numbers * width != end - start):

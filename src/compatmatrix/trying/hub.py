@@ -23,7 +23,7 @@ _WEIGHTS = {
     "safetensors": re.compile(r"model(-\d+-of-\d+)?\.safetensors"),
     "bin": re.compile(r"pytorch_model(-\d+-of-\d+)?\.bin"),
 }
-_PRIVATE = "a private or gated one needs a token: set HF_PRIVATE, or `hf auth login`"
+_PRIVATE = "a private or gated one needs a token: set HF_TOKEN, or `hf auth login`"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,6 +35,8 @@ _ELSEWHERE = (
     ("model_index.json", "is a pipeline of Diffusers: try the directory of one of its models"),
     ("*.gguf", "holds GGUF files, which are llama.cpp's: try the checkpoint that they were made from"),
 )
+#: What tokenizers unpickle (Transformer-XL's, and those that come with code).
+_PICKLED = ("*.pkl", "*.pickle", "vocab.bin")
 _OTHER_WEIGHTS = ("tf_model.h5", "flax_model.msgpack", "consolidated*.pth", "consolidated*.safetensors", "*.gguf")
 
 
@@ -57,20 +59,24 @@ def inspect(directory: Path, *, weights: bool = True) -> Found:
     look = _Look(directory)
     config = _config(look)
     files = _weights(look) if weights else ()
+    generation = _json(look, "generation_config.json") if (directory / "generation_config.json").exists() else {}
+    tokenizer = _json(look, "tokenizer_config.json") if (directory / "tokenizer_config.json").exists() else {}
+    _check_architectures(look, config)
+    _check_vocabularies(look, tokenizer)
     if look.problems:
         raise CheckpointError(str(directory), look.problems)
     sizes = [(directory / file).stat().st_size for file in files]
     return Found(
         directory=directory,
         config=config,
-        generation=_json(look, "generation_config.json") if (directory / "generation_config.json").exists() else {},
+        generation=generation,
         tokenizer=_tokenizer(directory),
         weights=files,
         tensors=look.tensors,
         bytes=sum(sizes),
         largest_file=max(sizes, default=0),
         stored=_stored(look, config),
-        code=_code(look, config),
+        code=_code(config, tokenizer),
         notes=tuple(look.notes),
     )
 
@@ -85,6 +91,22 @@ def _config(look: _Look) -> Mapping[str, Any]:
         if any(directory.glob(pattern)):
             raise CheckpointError(str(directory), [told], hint=_base(directory))
     raise CheckpointError(str(directory), ["there is no config.json: it is not a checkpoint of transformers"])
+
+
+def _check_architectures(look: _Look, config: Mapping[str, Any]) -> None:
+    named = config.get("architectures")
+    if named is not None and not (isinstance(named, list) and all(isinstance(each, str) for each in named)):
+        look.problems.append(f"config.json: architectures is {named!r}, not a list of names")
+
+
+def _check_vocabularies(look: _Look, tokenizer: Mapping[str, Any]) -> None:
+    """Tokenizers of some versions unpickle a vocabulary, and no switch of ours keeps them from it."""
+    found = {path.name for pattern in _PICKLED for path in look.directory.glob(pattern)}
+    found.update(str(value) for key, value in tokenizer.items() if key == "pretrained_vocab_file" and value)
+    look.problems += [
+        f"{name}: a tokenizer may unpickle it, which runs code: move it away, or use a tokenizer.json"
+        for name in sorted(found)
+    ]
 
 
 def _base(directory: Path) -> str:
@@ -181,7 +203,11 @@ def _check_index(look: _Look, chosen: Iterable[str]) -> None:
         index = f"{single}.index.json"
         if look.problems or single in chosen or not (look.directory / index).is_file():
             continue
-        named = {str(name): str(file) for name, file in _json(look, index).get("weight_map", {}).items()}
+        weight_map = _json(look, index).get("weight_map", {})
+        if not isinstance(weight_map, dict):
+            look.problems.append(f"{index}: its weight_map is not a mapping")
+            continue
+        named = {str(name): str(file) for name, file in weight_map.items()}
         if not set(named.values()) <= set(chosen):
             continue
         if single.endswith(".safetensors"):
@@ -212,11 +238,10 @@ def _stored(look: _Look, config: Mapping[str, Any]) -> str:
     return named if named in WIDTHS else "float32"
 
 
-def _code(look: _Look, config: Mapping[str, Any]) -> tuple[str, ...]:
+def _code(config: Mapping[str, Any], tokenizer: Mapping[str, Any]) -> tuple[str, ...]:
     """The checkpoint's own classes, by the ``auto_map`` of its configurations."""
     found: dict[str, None] = {}
-    tokenizer = look.directory / "tokenizer_config.json"
-    for told in (config, _json(look, tokenizer.name) if tokenizer.is_file() else {}):
+    for told in (config, tokenizer):
         auto_map = told.get("auto_map")
         for value in auto_map.values() if isinstance(auto_map, dict) else ():
             found.update(dict.fromkeys(str(one) for one in (value if isinstance(value, list) else [value]) if one))

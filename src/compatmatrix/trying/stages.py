@@ -20,7 +20,7 @@ from compatmatrix.pins import files
 from compatmatrix.pins.advice import Advice
 from compatmatrix.results import Run
 from compatmatrix.store import STORE, Store
-from compatmatrix.trying import agreement, content, hub, inspect, target, telling
+from compatmatrix.trying import agreement, content, hub, inspect, limits, target, telling
 from compatmatrix.trying.answer import answer
 from compatmatrix.trying.choose import FAMILY, Asked, Choice, choose
 from compatmatrix.trying.columns import matrix_of
@@ -34,7 +34,10 @@ Echo = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A command line. ``memory`` is what cells may use in bytes; 0 is most of what is free."""
+    """A command line. ``memory`` is what cells may use in bytes; 0 is most of what is free.
+
+    ``given`` are the options, by name, that say where and how to run, as far as they differ from their defaults.
+    """
 
     checkpoint: str
     asked: Asked
@@ -48,6 +51,7 @@ class Request:
     state: Path
     fresh: bool
     isolation: str
+    given: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 class _Settings(runner.Settings):
@@ -121,11 +125,18 @@ def _prepare(request: Request, found: Found, measured: Estimate, directory: Path
         baseline=directory / "report" / "latest.json",
         ledger_file=_write(directory / "ledger.yaml", "issues: []\n"),
     )
+    if not _whole(choice, job):  # a selection replaces no report of the whole
+        part = directory / "selected"
+        job = dataclasses.replace(job, output=part, baseline=part / "latest.json")
     settings = _Settings(
         **{field.name: getattr(job.settings, field.name) for field in dataclasses.fields(job.settings)}
     )
     job = dataclasses.replace(job, settings=settings)
     return Try(request=request, found=found, choice=choice, directory=directory, job=job)
+
+
+def _whole(choice: Choice, job: pipeline.Job) -> bool:
+    return limits.covers(choice, (cell.id for cell in job.plan.cells))
 
 
 def _content(found: Found, choice: Choice, directory: Path, echo: Echo) -> Content:
@@ -169,7 +180,7 @@ def _tell(one: Try, now: datetime.datetime) -> telling.Told:
         checkpoint=one.request.checkpoint,
         notes=(*one.found.notes, *one.choice.notes),
         report=page,
-        pin=_pin(found.advice, one.directory / "pin"),
+        pin=_pin(found.advice, one.directory / "pin") if _whole(one.choice, one.job) else [],
         repro=repro,
     )
 
@@ -214,6 +225,7 @@ def again(request: Request, version: str, cell: str) -> str:
         "trust_remote_code": request.asked.trust,
         "revision": request.revision or "",
         "with": list(request.packages),
+        **request.given,
         "fresh": True,
     }
     return telling.command(given)

@@ -21,14 +21,15 @@ _PLAIN_SCALINGS = ("default", "llama3")
 def of(files: "Files", model: torch.nn.Module, dtype: torch.dtype) -> Optional[Reference]:
     """The logits (or last hidden states, where the class has no head) in float64; called with token ids.
 
-    None where the architecture, or something in the configuration, is beyond the references, or there is no room.
+    None where the architecture, the class, or something in the configuration is beyond the references, or there is no
+    room: scores of classes or rewards are not logits of tokens.
 
     Args:
         dtype: what the model computes in: the weights are rounded to it first.
     """
     config = _buffers.old_style(_asked.CONFIG)
     module = _module(config)
-    if module is None or not _asked.IN_FLOAT64:
+    if module is None or not _asked.IN_FLOAT64 or not _is_covered(model):
         return None
     tensors: Mapping[str, torch.Tensor] = {name: files[name] for name in files.names}
     more: Dict[str, Any] = {}
@@ -44,6 +45,13 @@ def of(files: "Files", model: torch.nn.Module, dtype: torch.dtype) -> Optional[R
         return found
 
     return run
+
+
+def _is_covered(model: torch.nn.Module) -> bool:
+    """Whether the class writes texts, or is a base model."""
+    name = type(model).__name__
+    base = getattr(model, getattr(model, "base_model_prefix", ""), model) is model
+    return name.endswith(("ForCausalLM", "ForConditionalGeneration")) or (base and name.endswith("Model"))
 
 
 def _has_head(model: torch.nn.Module) -> bool:

@@ -7,7 +7,7 @@ version made up.
 """
 
 import re
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Set
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Sequence, Set
 
 import torch
 
@@ -22,11 +22,15 @@ if TYPE_CHECKING:
 
     from ._files import Files
 
+#: The fact that names parts which the class has and the file has not; outputs then differ from load to load.
+MADE_UP = "made up"
 #: What old files hold beside weights: masks and tables that newer versions compute.
 _COMPUTED = re.compile(
     r"(^|\.)(inv_freq|position_ids|token_type_ids|num_batches_tracked|masked_bias|cos_cached|sin_cached|_extra_state)$"
 )
 _MASK = re.compile(r"(^|\.)(attn|attention)\.bias$")
+#: What sits on top of a model: a class that has one makes it up where the file has none, and no load can do better.
+_ON_TOP = re.compile(r"(^|_)(head|heads|lm_head|score|classifier|cls|qa_outputs|pooler)(_|$)")
 #: How files from TensorFlow's days name the parts of a norm, and those before torch 2.1 the parts of a weight norm.
 _OLD = (
     (re.compile(r"\.gamma$"), ".weight"),
@@ -57,14 +61,21 @@ def check(cell: "Cell", model: torch.nn.Module, files: "Files", dtype: str, api:
     lost = {key: "in the file, but has no place in the model" for key in files.names if key not in named}
     lost = {key: why for key, why in lost.items() if not _computed(files[key], key, model)}
     made_up = [each for each in _unaccounted(model, observed, list(named.values())) if each in set(names)]
+    before = len(lost)
+    lost, made_up = _leftover.matched(cell, observed, files, lost, made_up, asked)
+    matched = before - len(lost)
     if api not in _asked.WHOLE:
         lost, made_up = _other_class(cell, model, files, list(named), lost, made_up)
-    lost, made_up = _leftover.matched(cell, observed, files, lost, made_up, asked)
+        before = len(lost)
+        lost, made_up = _leftover.matched(cell, observed, files, lost, made_up, asked)
+        matched += before - len(lost)
     problems.update(lost)
     problems.update(dict.fromkeys(made_up, "a parameter that is not in the file"))
+    if not named and not matched:
+        problems.setdefault("all tensors", "nothing of the file is in the model")
     shown = "; ".join(f"{key}: {why}" for key, why in list(problems.items())[:8])
     cell.check(name, len(problems), 0, shown + (f"; and {len(problems) - 8} more" if len(problems) > 8 else ""))
-    cell.fact("tensors compared", len(named))
+    cell.fact("tensors compared", len(named) + matched)
     bad = files.not_finite()
     if bad:
         cell.fact("not finite in the file", dict(sorted(bad.items())[:8]))
@@ -99,6 +110,11 @@ def placed(model: torch.nn.Module, files: Sequence[str], names: Sequence[str]) -
     return found
 
 
+def stored(model: torch.nn.Module, files: Sequence[str]) -> Set[str]:
+    """The names in the model of what the file has by its names: these are compared with the file."""
+    return set(placed(model, files, _persistent(model)).values())
+
+
 def _spellings(key: str, prefix: str) -> List[str]:
     spelled = [key]
     for pattern, new in _OLD:
@@ -120,33 +136,40 @@ def _computed(tensor: torch.Tensor, key: str, model: torch.nn.Module) -> bool:
 
 
 def _unaccounted(model: torch.nn.Module, observed: Mapping[str, torch.Tensor], accounted: Sequence[str]) -> List[str]:
-    """Parameters that no tensor of the file stands for, and that are not tied to one that has."""
+    """Parameters that no tensor of the file stands for, and that are not tied to one that has.
+
+    Offloaded, a head and its embedding may be two tensors: they are one where they are equal and one of them is known
+    from the file. Where neither is, the embedding stands for all that equals it: it was made up, or renamed.
+    """
     known = set(accounted)
     for group in probe.tied_groups(model):
         if known.intersection(group):
             known.update(group)
     left = [name for name, _ in model.named_parameters(remove_duplicate=False) if name not in known]
-    embedding = _embedding(model, observed)
-    if embedding is None or not getattr(model.config, "tie_word_embeddings", True):
+    ends = [name for name in _ends(model) if name in observed]
+    if not ends or not getattr(model.config, "tie_word_embeddings", True):
         return left
-    # Offloaded, a head and its embedding may be two tensors; they must then be equal.
-    return [name for name in left if why_not(observed[name], embedding, None) is not None]
+    judge = next((name for name in ends if name in known), ends[0])
+    want = observed[judge].detach()
+    kept = set() if judge in known else {judge}
+    return [name for name in left if name in kept or why_not(observed[name], want, None) is not None]
 
 
-def _embedding(model: torch.nn.Module, observed: Mapping[str, torch.Tensor]) -> Optional[torch.Tensor]:
-    try:
-        module = model.get_input_embeddings()
-    except (AttributeError, NotImplementedError):
-        return None
-    for name, one in model.named_modules():
-        if one is module:
-            return observed.get(f"{name}.weight")
-    return None
+def _ends(model: torch.nn.Module) -> List[str]:
+    """The names of the embedding and of the head that may be tied to it."""
+    found = []
+    for getter in ("get_input_embeddings", "get_output_embeddings"):
+        try:
+            module = getattr(model, getter)()
+        except (AttributeError, NotImplementedError):
+            continue
+        found += [f"{name}.weight" for name, one in model.named_modules() if module is not None and one is module]
+    return found
 
 
 def _forgive_tied(cell: "Cell", model: torch.nn.Module, named: Mapping[str, str], problems: Dict[str, str]) -> None:
     """A file may hold two tensors where its configuration says that they are one: no version can keep both."""
-    if not getattr(model.config, "tie_word_embeddings", False):
+    if not getattr(model.config, "tie_word_embeddings", False) or _says_untied():
         return
     accounted = set(named.values())
     for group in probe.tied_groups(model):
@@ -156,6 +179,13 @@ def _forgive_tied(cell: "Cell", model: torch.nn.Module, named: Mapping[str, str]
             cell.fact("the file contradicts itself", f"tied by its configuration, and not equal: {', '.join(group)}")
             for name in wrong:
                 del problems[name]
+
+
+def _says_untied() -> bool:
+    """Whether the file's own configuration says that head and embedding are two: a version that ties is wrong then."""
+    text = _asked.CONFIG.get("text_config")
+    told = [_asked.CONFIG, *([text] if isinstance(text, Mapping) else [])]
+    return any(one.get("tie_word_embeddings") is False for one in told)
 
 
 def _other_class(
@@ -168,19 +198,28 @@ def _other_class(
 ) -> "tuple[Dict[str, str], List[str]]":
     """Leave out the parts that this class does not have, and those that the file does not: as a whole, or not at all.
 
-    A class without a head has no place for the file's head; one with a pooler makes a new one, and says so.
+    A class without a head has no place for the file's head; one with a head or a pooler that the file lacks makes a new
+    one, and that is told. The model below it is the file's, or the load is wrong.
     """
     prefix = getattr(model, "base_model_prefix", "")
     held = {_part(key, prefix) for key in found}
     stored = {_part(key, prefix) for key in files.names}
     absent = sorted({_part(key, prefix) for key in lost} - held)
-    new = sorted({_part(name, prefix) for name in made_up} - stored)
+    new = sorted({_part(name, prefix) for name in made_up if _on_top(name, model)} - stored)
     if absent:
         cell.fact("parts without a place in this class", absent)
     if new:
-        cell.fact("parts that are not in the file, and new", new)
+        cell.fact(MADE_UP, new)
     kept = {key: why for key, why in lost.items() if _part(key, prefix) not in absent}
     return kept, [name for name in made_up if _part(name, prefix) not in new]
+
+
+def _on_top(name: str, model: torch.nn.Module) -> bool:
+    prefix = getattr(model, "base_model_prefix", "")
+    below = bool(prefix) and hasattr(model, prefix)
+    if below and not name.startswith(prefix + "."):
+        return True
+    return bool(_ON_TOP.search(_part(name, prefix)))
 
 
 def _part(name: str, prefix: str) -> str:
