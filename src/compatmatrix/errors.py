@@ -14,7 +14,7 @@ exit   meaning
 7      no single version serves all needs; several environments do, and are named
 8      a need that no tested version serves
 70     a defect of compatmatrix itself
-130    interrupted; what was measured is kept and the next run resumes
+130    interrupted, or its output is not read any more; what was measured is kept and the next run resumes
 =====  ==========================================================================================
 """
 

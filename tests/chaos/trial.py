@@ -152,7 +152,7 @@ class Trial:
             text=True,
             errors="replace",
             start_new_session=True,
-            preexec_fn=_as_in_a_terminal,
+            preexec_fn=_as_in_a_terminal,  # noqa: PLW1509 - a system call each
         )
         self.runs.append(Running(process))
         return self.runs[-1]
