@@ -25,8 +25,13 @@ def run(text: str | bytes) -> Run:
 
 
 def _whole(found: Run) -> None:
-    """Raises ``ValueError`` where columns x planned cells are not the run's results, each once."""
-    planned = Counter((column.version, cell) for column in found.columns for s in found.scenarios for cell in s.cells)
+    """Raises ``ValueError`` where columns x cells are not the run's results, each once.
+
+    A run of a selection has some of a scenario's cells; but each of them in every column.
+    """
+    known = Counter(cell for scenario in found.scenarios for cell in scenario.cells)
+    selected = known.keys() & {row.cell for row in found.results}
+    planned = Counter({(column.version, cell): known[cell] for column in found.columns for cell in selected})
     rows = Counter((row.version, row.cell) for row in found.results)
     for what, some in (("is missing", planned - rows), ("is there twice or was not planned", rows - planned)):
         if some:
