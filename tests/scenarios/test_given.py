@@ -195,16 +195,23 @@ def test_a_head_may_be_new_in_another_class_and_is_told(tmp_path: Path) -> None:
     assert held(compared(tmp_path, model, below, api="AutoModelForSequenceClassification")) == {"tensors": False}
 
 
-def test_answers_of_a_made_up_head_are_not_kept_for_comparison(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = models.llama(tmp_path / "checkpoint")
-    files = target(monkeypatch, made)
+@pytest.mark.parametrize(
+    ("api", "part"), [("LlamaForSequenceClassification", "score"), ("LlamaForCausalLM", "lm_head")]
+)
+def test_answers_of_a_made_up_head_are_not_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, api: str, part: str
+) -> None:
+    target(monkeypatch, models.llama(tmp_path / "checkpoint"))
+    _load.load(cell(tmp_path), "LlamaModel").save_pretrained(str(tmp_path / "base"))
+    monkeypatch.setattr(_asked, "PATH", tmp_path / "base")
+    monkeypatch.setattr(_asked, "WHOLE", ["LlamaModel"])
+    files = _files.Files(tmp_path / "base", ["model.safetensors"])
     one = cell(tmp_path)
-    api = "LlamaForSequenceClassification"
     model = _load.load(one, api)
     _tensors.check(one, model, files, "default", api)
     outputs.check(one, model, files)
     assert all(held(one).values()), details(one)
-    assert one.fingerprint["made up"] == ["score"]
+    assert one.fingerprint["made up"] == [part]
     assert "forward output" not in one.fingerprint
 
 
