@@ -94,9 +94,11 @@ def run_column(plan: Plan, version: Version, settings: Settings, store: Store, p
 
 def _ground(built: environment.Environment, settings: Settings) -> Ground:
     settings.work.mkdir(parents=True, exist_ok=True)
-    return Ground(
-        installed=contents(built.path), work=settings.work, roots=settings.source_roots, sources=settings.sources
-    )
+    try:
+        installed = contents(built.path)
+    except (OSError, ValueError):
+        installed = {}  # a package that does not say what it consists of
+    return Ground(installed=installed, work=settings.work, roots=settings.source_roots, sources=settings.sources)
 
 
 def build(

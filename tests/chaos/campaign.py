@@ -13,7 +13,7 @@ from typing import IO
 
 from tests.chaos import invariants
 from tests.chaos.trial import PATIENCE, Impossible, Trial, nothing_left
-from tests.chaos.world import World
+from tests.chaos.world import World, stored
 
 Inject = Callable[[Trial, str], None]
 _TRIES = 3
@@ -29,6 +29,7 @@ class Fault:
     inject: Inject
     stages: tuple[str, ...] = ("",)
     base: str = "built"
+    report: bool = False
 
     def trials(self) -> list[tuple[Fault, str]]:
         return [(self, stage) for stage in self.stages]
@@ -37,12 +38,12 @@ class Fault:
 FAULTS: dict[str, Fault] = {}
 
 
-def fault(says: str, *stages: str, base: str = "built") -> Callable[[Inject], Inject]:
-    """Register a function that injects a fault; its name is the fault's."""
+def fault(says: str, *stages: str, base: str = "built", report: bool = False) -> Callable[[Inject], Inject]:
+    """Register a function that injects a fault; its name is the fault's. ``report`` tells that one must be written."""
 
     def register(inject: Inject) -> Inject:
         name = inject.__name__.replace("_", "-")
-        FAULTS[name] = Fault(name, says, inject, stages or ("",), base)
+        FAULTS[name] = Fault(name, says, inject, stages or ("",), base, report)
         return inject
 
     return register
@@ -84,7 +85,7 @@ def _judge(trial: Trial) -> list[str]:
     problems = [problem for ended in endings for problem in invariants.ended_well(trial, ended)]
     problems += invariants.no_stray_process(trial)
     trial.heal.close()
-    before = invariants.stored(trial)
+    before = stored(trial.directory)
     problems += invariants.nothing_wrong_is_stored(trial)
     problems += invariants.nothing_wrong_is_published(trial)
     if not trial.reports_damaged:

@@ -17,7 +17,7 @@ from typing import IO
 import psutil
 
 from compatmatrix.execute.processes import _is_marked
-from tests.chaos.world import COMMAND, World
+from tests.chaos.world import World
 
 #: Kept by the probe in the environment of what it starts, so that every process of a trial can be told.
 MARK = "COMPATPROBE_CHAOS"
@@ -141,9 +141,9 @@ class Trial:
         return self.directory / "reports"
 
     def start(self, *command: str) -> Running:
-        """Start a command (the whole run where none is given) and keep it."""
+        """Start a command (the world's where none is given) and keep it."""
         process = subprocess.Popen(
-            [sys.executable, "-m", *(command or COMMAND)],
+            [sys.executable, "-m", *(command or self.world.command)],
             cwd=self.directory,
             env=self.environ,
             stdin=subprocess.DEVNULL,

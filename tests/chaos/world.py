@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from compatmatrix.results import CellResult, Run
+from pydantic import ValidationError
+
+from compatmatrix.results import CellResult
 from tests.e2e.conftest import Project
 from tests.e2e.packages import behaviours
 from tests.wheels import write_wheel
@@ -29,15 +34,22 @@ def said(row: CellResult) -> Said:
 class World:
     """Three states of the mini project, to be copied for each trial, and what an undisturbed run says.
 
-    ``fresh`` has nothing yet, ``built`` has environments, ``done`` has results and a report as well.
+    ``fresh`` has nothing yet, ``built`` has environments, ``done`` has results (and a report) as well. ``command`` is
+    what is run: the whole matrix, or one column, which costs half as much and writes no report.
     """
 
     index: Path
     fresh: Path
     built: Path
     done: Path
+    command: tuple[str, ...]
+    versions: tuple[str, ...]
     status: int
     rows: dict[tuple[str, str], Said]
+
+    @property
+    def reports(self) -> bool:
+        return self.command == COMMAND
 
     def copy(self, base: str, directory: Path) -> Project:
         """A project in one of the three states, in a directory of its own."""
@@ -45,8 +57,8 @@ class World:
         return _project(directory, self.index)
 
 
-def make(directory: Path) -> World:
-    """Build the packages, run the matrix undisturbed, and keep its three states."""
+def make(directory: Path, *, column: str = "") -> World:
+    """Build the packages, run the matrix (or one column of it) undisturbed, and keep its three states."""
     index = _packages(directory / "index")
     fresh, built, done = (directory / name for name in ("fresh", "built", "done"))
     fresh.mkdir(parents=True)
@@ -58,17 +70,31 @@ def make(directory: Path) -> World:
     for version in VERSIONS:
         _checked(_project(built, index).run("compatmatrix", "environment", version), 0)
     shutil.copytree(built, done, symlinks=True)
-    project = _project(done, index)
-    status, _ = _checked(project.run(*COMMAND), 3)
-    return World(index, fresh, built, done, status, truth(project.latest()))
+    command = ("compatmatrix", "column", column) if column else COMMAND
+    status, _ = _checked(_project(done, index).run(*command), 0 if column else 3)
+    rows = by_cell(stored(done).values())
+    return World(index, fresh, built, done, command, (column,) if column else VERSIONS, status, rows)
 
 
-def truth(run: Run) -> dict[tuple[str, str], Said]:
-    """What a run says of every cell; each may stand there once only."""
-    rows = {(row.version, row.cell): said(row) for row in run.results}
-    if len(rows) != len(run.results):
-        raise AssertionError("a cell stands in the run twice")
-    return rows
+def stored(project: Path) -> dict[str, CellResult]:
+    """Key -> row of a project's store, as far as it can be read at all."""
+    found = {}
+    address = f"{(project / '.compatmatrix' / 'results.sqlite').as_uri()}?mode=ro"
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(address, uri=True)) as db:
+        db.text_factory = bytes
+        for key, text in db.execute("SELECT key, json FROM results"):
+            with contextlib.suppress(ValidationError):
+                found[key.decode()] = CellResult.model_validate_json(text)
+    return found
+
+
+def by_cell(results: Iterable[CellResult]) -> dict[tuple[str, str], Said]:
+    """What rows say of every cell; each may be there once only."""
+    rows = list(results)
+    found = {(row.version, row.cell): said(row) for row in rows}
+    if len(found) != len(rows):
+        raise AssertionError("a cell is there twice")
+    return found
 
 
 def _checked(ended: tuple[int, str], status: int) -> tuple[int, str]:

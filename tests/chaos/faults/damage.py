@@ -153,7 +153,8 @@ def store_damaged_in_mid_run(trial: Trial, stage: str) -> None:
     store = trial.state / "results.sqlite"
     trial.store_lost = True
     trial.heal.callback(_follow_the_advice, trial, store)
-    run = trial.start("compatmatrix", "run", "--fresh")
+    trial.heal.callback(trial.start)  # what was in memory went well; who reads the file finds it out
+    run = trial.start(*trial.world.command, "--fresh")
     if reach(trial, run, "cell"):
         _STORE[stage](trial, store)
         trial.struck = True
@@ -247,11 +248,11 @@ def damaged_work(trial: Trial, stage: str) -> None:
             (slot / name).write_bytes(b"\0")
     trial.tells = ("Is a directory",)
     trial.store_lost = True
-    trial.start("compatmatrix", "run", "--fresh")
+    trial.start(*trial.world.command, "--fresh")
     trial.struck = True
 
 
-@fault("what was published is damaged", "run", "run cut", "history", "page", "folder", base="done")
+@fault("what was published is damaged", "run", "run cut", "history", "page", "folder", base="done", report=True)
 def damaged_report(trial: Trial, stage: str) -> None:
     latest, history = trial.reports / "latest.json", next((trial.reports / "runs").glob("2*.json"))
     if stage == "run cut":

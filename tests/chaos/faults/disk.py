@@ -67,7 +67,7 @@ def full_state(trial: Trial, stage: str) -> None:
     trial.struck = True
 
 
-@fault("the disk of the reports is full", "at once", "in mid-run", base="done")
+@fault("the disk of the reports is full", "at once", "in mid-run", base="done", report=True)
 def full_reports(trial: Trial, stage: str) -> None:
     trial.tells = FULL
     _small_disk(trial, trial.reports, 8 if stage == "at once" else trial.dice.randint(8, 120))
@@ -94,7 +94,7 @@ def _read_only(trial: Trial, at: Path) -> None:
     trial.heal.callback(subprocess.run, ["mount", "-o", "remount,rw,bind", str(at)], check=False)
 
 
-@fault("the directory of the reports is read-only", base="done")
+@fault("the directory of the reports is read-only", base="done", report=True)
 def read_only_reports(trial: Trial, stage: str) -> None:
     trial.tells = READ_ONLY
     _read_only(trial, trial.reports)
@@ -117,6 +117,8 @@ def immutable_state(trial: Trial, stage: str) -> None:
         return
 
     there = [path for path in (trial.state, *trial.state.rglob("*")) if not path.is_symlink()]
+    # SQLite's index of the journal is mapped memory. Where the kernel refuses a write to that, it kills: SIGBUS.
+    there = [path for path in there if path.suffix != ".sqlite-shm"]
 
     def attribute(change: str) -> None:
         subprocess.run(["chattr", change, *map(str, there)], capture_output=True, check=False)
@@ -169,7 +171,7 @@ def state_deleted(trial: Trial, stage: str) -> None:
     _remove_in_mid_run(trial, trial.state)
 
 
-@fault("the published reports are deleted in mid-run", "cell", "reporting", "publishing", base="done")
+@fault("the published reports are deleted in mid-run", "cell", "reporting", "publishing", base="done", report=True)
 def reports_deleted(trial: Trial, stage: str) -> None:
     shutil.rmtree(trial.state / "work", ignore_errors=True)
     (trial.state / "results.sqlite").unlink()

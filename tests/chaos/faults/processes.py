@@ -10,7 +10,7 @@ import psutil
 
 from tests.chaos.campaign import fault
 from tests.chaos.trial import Running, Trial
-from tests.chaos.world import CELLS, VERSIONS
+from tests.chaos.world import CELLS
 
 STAGES = ("starting", "resolving", "building", "importing", "cell", "reporting", "publishing")
 _SECONDS = {"starting": 0.4, "resolving": 0.2, "building": 0.2, "importing": 0.1, "cell": 0.3, "reporting": 0.8}
@@ -18,14 +18,14 @@ _SECONDS = {"starting": 0.4, "resolving": 0.2, "building": 0.2, "importing": 0.1
 
 def reach(trial: Trial, run: Running, stage: str) -> bool:
     """Wait until a run is at a stage, and for some moment within it; False where it has ended before."""
-    version, cell = trial.dice.choice(VERSIONS), trial.dice.randint(1, CELLS)
+    version, cell = trial.dice.choice(trial.world.versions), trial.dice.randint(1, CELLS)
     words = {
         "resolving": f"{version}  resolving",
         "building": f"{version}  environment for",
         "importing": f"{version}  importing",
         "cell": f"{version}  {cell}/{CELLS}",
-        "reporting": f"{VERSIONS[-1]}  {CELLS}/{CELLS}",
-        "publishing": f"{VERSIONS[-1]}  {CELLS}/{CELLS}",
+        "reporting": f"{trial.world.versions[-1]}  {CELLS}/{CELLS}",
+        "publishing": f"{trial.world.versions[-1]}  {CELLS}/{CELLS}",
     }.get(stage)
     if words and not run.until(words):
         return False
@@ -77,7 +77,7 @@ def _strike(trial: Trial, number: signal.Signals, *, child: bool, stage: str = "
     """A signal to the zygote, or to a cell's child: that of the slow cell, or of any."""
     run = trial.start()
     if stage == "importing":
-        reached = run.until(f"{trial.dice.choice(VERSIONS)}  importing")
+        reached = run.until(f"{trial.dice.choice(trial.world.versions)}  importing")
     else:
         cell = trial.dice.choice(("tiny/slow", "tiny/slow", "tiny/late"))
         reached = run.until(f"/{CELLS}  {cell}")

@@ -12,7 +12,7 @@ from tests.chaos.trial import Trial
 from tests.chaos.world import VERSIONS
 
 
-@fault("two whole runs at once in one checkout", base="fresh")
+@fault("two whole runs at once in one checkout", base="fresh", report=True)
 def two_runs(trial: Trial, stage: str) -> None:
     trial.start()
     trial.pause(0.6)
@@ -20,7 +20,7 @@ def two_runs(trial: Trial, stage: str) -> None:
     trial.struck = True
 
 
-@fault("two runs of one column, and reports made meanwhile", base="built")
+@fault("two runs of one column, and reports made meanwhile", base="built", report=True)
 def columns_and_reports(trial: Trial, stage: str) -> None:
     for _ in range(2):
         trial.start("compatmatrix", "column", VERSIONS[0]).answers = (0,)
