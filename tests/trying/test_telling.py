@@ -1,5 +1,6 @@
 """What is printed: the sentence first, nothing cut off that is to be copied, nothing of the terminal's own."""
 
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -37,6 +38,16 @@ def shown(width: int, **more: str) -> str:
 @pytest.mark.parametrize("width", [40, 80, 120, 200])
 def test_the_sentence_comes_first_and_whole(width: int) -> None:
     assert shown(width).splitlines()[0] == told().answer.sentence
+
+
+def test_a_selection_shows_what_was_selected() -> None:
+    one = told()
+    rows = tuple(row for row in one.run.results if row.cell != DISK)
+    one = dataclasses.replace(one, run=one.run.model_copy(update={"results": rows}))
+    stream = io.StringIO()
+    telling.show(one, Console(file=stream, width=200))
+    assert "cpu+disk  " not in stream.getvalue()
+    assert "generate" in stream.getvalue()
 
 
 @pytest.mark.parametrize("width", [40, 200])

@@ -80,7 +80,7 @@ def _list(console: Console, run: Run) -> None:
 
 
 def _cells(run: Run) -> list[str]:
-    return [cell for scenario in run.scenarios for cell in scenario.cells]
+    return list(dict.fromkeys(row.cell for row in run.results))
 
 
 def _short(cell: str) -> str:
