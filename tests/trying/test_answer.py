@@ -189,6 +189,12 @@ def test_the_cell_to_look_at() -> None:
     assert (found.worst.version, found.worst.cell) == ("4.39.0", LOAD)
 
 
+def test_of_equally_bad_cells_the_load_says_most() -> None:
+    found = told({CONFIG: "p", GENERATE: "w", LOAD: "w"}, "4.36.2")
+    assert found.worst is not None
+    assert found.worst.cell == LOAD
+
+
 def test_a_selection_beside_what_it_is_about_is_judged_by_itself() -> None:
     assert told({HALF: "p"}, "4.46.3").sentence == "Works in 4.46.3; use transformers==4.46.3."
     assert told({HALF: "f"}, "4.46.3").exit is Exit.REGRESSED
