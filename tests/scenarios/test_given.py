@@ -16,6 +16,7 @@ from compatmatrix.trying.scenarios.given import (
     _inputs,
     _leftover,
     _load,
+    _observed,
     _references,
     _tensors,
     _values,
@@ -429,6 +430,21 @@ def test_a_planted_fault_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     model = _load.load(cell(tmp_path), _asked.PRIMARY)
     FAULTS[fault](model)
     assert not all(held(checked(tmp_path, model, files)).values())
+
+
+def test_what_is_on_disk_is_read_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = models.llama(tmp_path / "checkpoint", shards=2)
+    files = target(monkeypatch, made)
+    folder = {"model.embed_tokens": "cpu", "model.rotary_emb": "cpu", "model.norm": "cpu", "lm_head": "cpu"}
+    folder.update({f"model.layers.{number}": "disk" for number in range(made.config["num_hidden_layers"])})
+    one = cell(tmp_path)
+    model = _load.load(one, _asked.PRIMARY, device_map=folder, offload_folder=str(tmp_path / "offload"))
+    assert any(parameter.is_meta for parameter in model.parameters())
+    told = checked(tmp_path, model, files)
+    assert all(held(told).values()), details(told)
+    facts = _observed.facts(model)
+    assert set(facts["devices"]) == {"cpu", "disk"}
+    assert facts["parameters_digest"] == _observed.facts(_load.load(one, _asked.PRIMARY))["parameters_digest"]
 
 
 def test_a_file_with_nan_blames_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from compatmatrix.trying.standing import Standing
 from tests.pins import making
 
 CLASS = "LlamaForCausalLM"
-CONFIG, LOAD, GENERATE = "given/config", f"given/load[{CLASS},default]", f"given/generate[{CLASS},default]"
+CONFIG, LOAD, GENERATE = "given/config", f"given/load[{CLASS},default]", f"given/generate[{CLASS},default,cached]"
 HALF, DISK, SAVE = f"given/load[{CLASS},float16]", f"given/plan[{CLASS},cpu+disk]", f"given/save[{CLASS}]"
 ESSENTIAL = (CONFIG, LOAD, GENERATE)
 VERSIONS = ("4.36.2", "4.39.0", "4.46.3", "4.50.dev", "main")
@@ -114,6 +114,16 @@ GOLDEN: list[tuple[dict[str, str], tuple[str, ...], Any, str]] = [
         "4.46.3 loads it WRONG (lm_head.weight is not in the file).",
     ),
     (
+        {CONFIG: "pp", LOAD: "wp", GENERATE: "pf"},
+        ("4.39.0", "4.46.3"),
+        {
+            ("4.39.0", LOAD): wrong("tensors", detail="lm_head.bias: differs by up to 0.2"),
+            ("4.46.3", GENERATE): raised("builtins.ValueError", "no start"),
+        },
+        "Works in none of the versions tried; 4.39.0 loads it WRONG (lm_head.bias is not as in the file); "
+        "4.46.3 fails (generate: ValueError: no start).",
+    ),
+    (
         {CONFIG: "e", LOAD: "e", GENERATE: "e"},
         ("4.46.3",),
         None,
@@ -177,6 +187,12 @@ def test_the_cell_to_look_at() -> None:
     found = told({CONFIG: "pp", LOAD: "pf", GENERATE: "pp", HALF: "wp"}, "4.36.2", "4.39.0")
     assert found.worst is not None
     assert (found.worst.version, found.worst.cell) == ("4.39.0", LOAD)
+
+
+def test_of_equally_bad_cells_the_load_says_most() -> None:
+    found = told({CONFIG: "p", GENERATE: "w", LOAD: "w"}, "4.36.2")
+    assert found.worst is not None
+    assert found.worst.cell == LOAD
 
 
 def test_a_selection_beside_what_it_is_about_is_judged_by_itself() -> None:

@@ -1,5 +1,6 @@
 """What is printed: the sentence first, nothing cut off that is to be copied, nothing of the terminal's own."""
 
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -12,7 +13,7 @@ from compatmatrix.trying import stages, telling
 from compatmatrix.trying.answer import answer
 from compatmatrix.trying.choose import Asked
 from tests.pins import making
-from tests.trying.test_answer import CONFIG, DISK, GENERATE, LOAD, choice, columns
+from tests.trying.test_answer import CLASS, CONFIG, DISK, GENERATE, LOAD, choice, columns
 
 
 def told(path: str = "report/index.html") -> telling.Told:
@@ -21,6 +22,7 @@ def told(path: str = "report/index.html") -> telling.Told:
         answer=answer(run, choice()),
         run=run,
         checkpoint="模型 1",
+        primary=CLASS,
         notes=("a note",),
         report=Path(path),
         pin=(Path("pin/constraints.txt"),),
@@ -39,12 +41,31 @@ def test_the_sentence_comes_first_and_whole(width: int) -> None:
     assert shown(width).splitlines()[0] == told().answer.sentence
 
 
-@pytest.mark.parametrize("width", [40, 200])
-def test_every_cell_of_every_version_is_shown(width: int) -> None:
-    text = shown(width)
+def test_a_selection_shows_what_was_selected() -> None:
+    one = told()
+    rows = tuple(row for row in one.run.results if row.cell != DISK)
+    one = dataclasses.replace(one, run=one.run.model_copy(update={"results": rows}))
+    stream = io.StringIO()
+    telling.show(one, Console(file=stream, width=200))
+    assert "cpu+disk  " not in stream.getvalue()
+    assert "generate" in stream.getvalue()
+
+
+def test_every_cell_of_every_version_is_shown() -> None:
+    text = shown(200)
     for word, count in (("pass", 16), ("wrong", 1), ("unsupported", 1), ("skipped", 1), ("fail", 1)):
-        assert text.count(f" {word}") >= count, word
-    assert "plan LlamaForCausalLM cpu+disk" in text
+        assert text.count(f" {word}") == count, word
+    assert "plan cpu+disk " in text
+
+
+def test_a_narrow_terminal_has_a_list_instead() -> None:
+    lines = shown(40).splitlines()
+    at = lines.index("4.39.0")
+    assert lines[at + 1 : at + 4] == [
+        "  ≠ wrong  load default",
+        "  » skipped  plan cpu+disk",
+        "  ✓ pass  config, generate default cached",
+    ]
 
 
 def test_paths_are_not_broken_over_lines() -> None:

@@ -10,7 +10,7 @@ from compatmatrix.errors import Exit
 from compatmatrix.pins.advice import Advice
 from compatmatrix.results import CellResult, Outcome, Run
 from compatmatrix.trying import agreement, limits
-from compatmatrix.trying.choose import Choice
+from compatmatrix.trying.choose import FAMILY, Choice
 from compatmatrix.trying.standing import Standing, VersionAnswer, names, stand
 
 _LISTED = 3
@@ -149,4 +149,8 @@ def _some(but: Sequence[str]) -> str:
 def _worst(run: Run, choice: Choice) -> CellResult | None:
     """The red row that says most: an essential one before others, the worst outcome first."""
     rows = [row for row in run.results if row.outcome.red and not row.cell.startswith(agreement.ID)]
-    return max(rows, key=lambda row: (row.cell in choice.essential, row.outcome.severity), default=None)
+    return max(rows, key=lambda row: (row.cell in choice.essential, row.outcome.severity, _plain(row)), default=None)
+
+
+def _plain(row: CellResult) -> bool:
+    return row.cell.startswith(f"{FAMILY}/load")

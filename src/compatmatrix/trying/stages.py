@@ -178,6 +178,7 @@ def _tell(one: Try, now: datetime.datetime) -> telling.Told:
         answer=found,
         run=run,
         checkpoint=one.request.checkpoint,
+        primary=one.choice.primary,
         notes=(*one.found.notes, *one.choice.notes),
         report=page,
         pin=_pin(found.advice, one.directory / "pin") if _whole(one.choice, one.job) else [],

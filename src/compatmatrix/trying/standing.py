@@ -10,6 +10,7 @@ from enum import Enum
 from compatmatrix.results import CellResult, Check, Column, Outcome, Run
 from compatmatrix.text import one_line
 from compatmatrix.trying import agreement
+from compatmatrix.trying.choose import FAMILY
 
 
 class Standing(str, Enum):
@@ -95,14 +96,14 @@ def why(rows: Sequence[CellResult]) -> str:
         return _unsupported(row.reason)
     if row.failure is not None:
         kind = row.failure.type.rpartition(".")[2]
-        return f"{kind}: {one_line(row.failure.message, 90)}" if row.failure.message else kind
+        told = f"{kind}: {one_line(row.failure.message, 90)}" if row.failure.message else kind
+        return told if row.cell.startswith((f"{FAMILY}/load", f"{FAMILY}/config")) else f"{way(row, '')}: {told}"
     return one_line(row.reason, 100)
 
 
 _ROTARY = re.compile(r"inv_freq|rotary|cos_cached|sin_cached|rope")
 #: The name of a check, or how it ends -> what it says that is wrong.
 _SAID = (
-    ("tensors", "tensors that are not the file's"),
     ("placed", "parts on the wrong device"),
     (" finite", "outputs that are not finite"),
     (" twice", "answers that change"),
@@ -118,8 +119,11 @@ _SAID = (
 def _check(check: Check) -> str:
     if check.name == "buffers":
         return "rotary buffers" if _ROTARY.search(check.detail) else "buffers"
-    if check.name == "tensors" and "a parameter that is not in the file" in check.detail:
-        return f"{_first(check.detail)} is not in the file"
+    if check.name == "tensors" and check.measured == 1:
+        made_up = "a parameter that is not in the file" in check.detail
+        return f"{_first(check.detail)} is not {'in the file' if made_up else 'as in the file'}"
+    if check.name == "tensors":
+        return f"{check.measured:.0f} tensors that are not as in the file"
     return next((said for end, said in _SAID if check.name.endswith(end)), check.name)
 
 

@@ -8,28 +8,34 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from compatmatrix.report.display import OUTCOMES
 from compatmatrix.report.terminal import STYLES
-from compatmatrix.results import CellResult, Run
+from compatmatrix.results import Outcome, Run
 from compatmatrix.text import one_line
 from compatmatrix.trying.answer import Answer
 from compatmatrix.trying.choose import FAMILY
 
 SCHEMA = 1
 """Of the data; grows when a name changes its meaning or goes."""
-_CELL, _FIRST = 15, 34
+_WIDEST = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """Everything that is told: ``pin`` are the files that were written, ``repro`` runs the worst cell again."""
+    """Everything that is told.
+
+    ``primary`` is the class that was tried in every way, ``pin`` are the files that were written, ``repro`` runs the
+    worst cell again.
+    """
 
     answer: Answer
     run: Run
     checkpoint: str
+    primary: str
     notes: Sequence[str]
     report: Path
     pin: Sequence[Path]
@@ -41,10 +47,11 @@ def show(told: Told, console: Console | None = None) -> None:
     console = console or Console(highlight=False)
     console.print(Text(told.answer.sentence, style="bold"), soft_wrap=True)
     console.print()
-    if console.width >= _FIRST + _CELL * len(told.run.columns):
-        console.print(_table(told.run))
+    table = _table(told.run, told.primary)
+    if Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum <= console.width:
+        console.print(table)
     else:
-        _list(console, told.run)
+        _list(console, told.run, told.primary)
     for note in told.notes:
         console.print(Text(f"note: {note}"), soft_wrap=True)
     for column in told.run.columns:
@@ -53,7 +60,8 @@ def show(told: Told, console: Console | None = None) -> None:
             console.print(Text(line, style="yellow"), soft_wrap=True)
     worst = told.answer.worst
     if worst is not None:
-        told_of = f"{worst.version} {worst.cell}: {one_line(worst.reason, 300)}"
+        reason = one_line(worst.reason.partition("…")[0], 240)
+        told_of = f"{worst.version} {worst.cell}: {reason}"
         console.print(Text.assemble("look at  ", (told_of, STYLES.get(worst.outcome.value, ""))), soft_wrap=True)
         console.print(Text(f"again    {told.repro}"), soft_wrap=True)
     console.print(Text(f"report   {told.report}"), soft_wrap=True)
@@ -61,34 +69,40 @@ def show(told: Told, console: Console | None = None) -> None:
         console.print(Text(f"pin      {path}"), soft_wrap=True)
 
 
-def _table(run: Run) -> Table:
+def _table(run: Run, primary: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("", overflow="fold")
+    table.add_column("", no_wrap=True)
     for column in run.columns:
-        table.add_column(Text(column.version), overflow="fold", min_width=9)
+        table.add_column(Text(column.version), no_wrap=True)
     for cell in _cells(run):
-        table.add_row(Text(_short(cell)), *(_mark(run.result(column.version, cell)) for column in run.columns))
+        marks = (_mark(run.result(column.version, cell).outcome) for column in run.columns)
+        table.add_row(Text(_short(cell, primary)), *marks)
     return table
 
 
-def _list(console: Console, run: Run) -> None:
+def _list(console: Console, run: Run, primary: str) -> None:
+    """For narrow terminals: version by version, and what came to the same together, the worst first."""
     for column in run.columns:
         console.print(Text(column.version, style="bold"))
+        by_outcome: dict[Outcome, list[str]] = {}
         for cell in _cells(run):
-            line = Text.assemble(f"  {_short(cell)}  ", _mark(run.result(column.version, cell)))
-            console.print(line, soft_wrap=True)
+            by_outcome.setdefault(run.result(column.version, cell).outcome, []).append(_short(cell, primary))
+        for outcome in sorted(by_outcome, key=lambda each: -each.severity):
+            console.print(Text.assemble("  ", _mark(outcome), f"  {', '.join(by_outcome[outcome])}"), soft_wrap=True)
 
 
 def _cells(run: Run) -> list[str]:
-    return [cell for scenario in run.scenarios for cell in scenario.cells]
+    return list(dict.fromkeys(row.cell for row in run.results))
 
 
-def _short(cell: str) -> str:
-    return cell.removeprefix(f"{FAMILY}/").replace("[", " ").rstrip("]").replace(",", " ")
+def _short(cell: str, primary: str) -> str:
+    """The cell without what all of them have in common: the family, and the class that is tried in every way."""
+    name, _, values = cell.removeprefix(f"{FAMILY}/").rstrip("]").partition("[")
+    return " ".join([name, *(value for value in values.split(",") if value not in ("", primary))])
 
 
-def _mark(row: CellResult) -> Text:
-    mark = OUTCOMES[row.outcome]
+def _mark(outcome: Outcome) -> Text:
+    mark = OUTCOMES[outcome]
     return Text(f"{mark.glyph} {mark.word}", style=STYLES.get(mark.css, "dim"))
 
 
@@ -99,6 +113,7 @@ def data(told: Told) -> dict[str, Any]:
         "answer": told.answer.sentence,
         "status": int(told.answer.exit),
         "checkpoint": told.checkpoint,
+        "class": told.primary,
         "use": told.answer.use or None,
         "versions": [
             {

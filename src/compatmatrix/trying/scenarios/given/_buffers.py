@@ -14,6 +14,7 @@ from compatprobe import tensors as probe
 from scenarios.common import buffers
 
 from . import _asked, _load, _tensors
+from ._observed import Observed
 
 if TYPE_CHECKING:
     from compatprobe import Cell
@@ -28,7 +29,7 @@ _ROUNDINGS = 8
 def check(cell: "Cell", model: torch.nn.Module, files: "Files") -> None:
     """Check that every buffer has a value, and the right one as far as that is known; how each was judged is a fact."""
     cell.step("buffers")
-    values = probe.read(model)
+    values = Observed(model)
     named = {key: values[key] for key, _ in model.named_buffers(remove_duplicate=False)}
     config = old_style(_asked.CONFIG)
     fresh = _built_anew(cell, model) if named and _asked.IN_FLOAT64 else {}

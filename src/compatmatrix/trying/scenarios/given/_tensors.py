@@ -15,6 +15,7 @@ from compatprobe import tensors as probe
 from scenarios.common import keys
 
 from . import _asked, _leftover, _load
+from ._observed import Observed
 from ._values import why_not
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def check(cell: "Cell", model: torch.nn.Module, files: "Files", dtype: str, api:
         api: the class that was asked; only the checkpoint's own class must have a place for all of it.
     """
     cell.step("verify")
-    observed = probe.read(model)
+    observed = Observed(model)
     names = _persistent(model)
     named = placed(model, files.names, names)
     asked = _load.as_dtype(dtype)
