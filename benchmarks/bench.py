@@ -16,6 +16,7 @@ from compatmatrix.execute import Probe
 from compatmatrix.loading import PROBE
 from compatmatrix.plan import PlannedCell
 from compatmatrix.results import Column, Outcome, Run
+from compatmatrix.runner import by_devices
 from compatmatrix.session import parallel
 from compatmatrix.store import Store
 
@@ -51,6 +52,13 @@ class Bench:
     def sample(self) -> tuple[str, ...]:
         """The cells that are run, in each column."""
         return tuple(sample([cell.id for cell in self.every], self.count))
+
+    @property
+    def groups(self) -> list[tuple[int, list[str]]]:
+        """The sample as a column runs it: the number of virtual cards, and the cells of that import."""
+        planned = {cell.id: cell for cell in self.every}
+        groups = by_devices([planned[id] for id in self.sample])
+        return [(devices, [cell.id for cell in cells]) for devices, cells in groups]
 
     @property
     def processors(self) -> int:
@@ -117,7 +125,7 @@ class Bench:
     @cached_property
     def each(self) -> Usage:
         """One more cell of one column, from a part of the sample against all of it."""
-        all_of_them, some = self.cells, self.sample[1::3]
+        all_of_them, some = self.cells, [cell for _, group in self.groups for cell in group[::3]]
         tell("the cells of the columns, a third of them")
         more = all_of_them - self.nox("column", some, "--fresh")
         number = (len(self.sample) - len(some)) * len(self.versions)

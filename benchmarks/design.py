@@ -19,7 +19,6 @@ from compatmatrix.classify import classify
 from compatmatrix.loading import PROBE
 from compatmatrix.records import Ended
 from compatmatrix.results import Run
-from compatmatrix.runner import by_devices
 
 PLAIN = Path(__file__).parent / "plain"
 TIMES = 10
@@ -56,9 +55,7 @@ def write(bench: Bench) -> Path:
     """The throw-away project: the same versions and cells, and exactly the packages of their locks."""
     project = bench.directory / "plain"
     shutil.copytree(PLAIN, project, ignore=shutil.ignore_patterns("__pycache__"))
-    planned = {cell.id: cell for cell in bench.every}
-    groups = by_devices([planned[id] for id in bench.sample])
-    devices = {cell.id: count for count, group in groups for cell in group}
+    devices = {id: count for count, group in bench.groups for id in group}
     for version, column in bench.columns.items():
         lock = (bench.python(column).parent.parent / "requirements.lock").read_text(encoding="utf-8")
         required = "\n".join([*pins(lock), "pytest"]) + "\n"
@@ -140,9 +137,9 @@ def text(bench: Bench, ours: tuple[Usage, Usage], theirs: tuple[Usage, Usage], a
 The shipped matrix against a plain project: nox with a session for each version, one after another; `pip install` of
 exactly the same packages into a fresh virtualenv; pytest with a test for each cell, and a process for each test that
 imports torch and transformers and runs the scenario's function. Package caches are warm on both sides, and nothing
-else is. The cells are a fixed sample ({", ".join(f"{name} {count}" for name, count in parts.items())}): every \
-{len(bench.every) / len(bench.sample):.1f}th
-of the list. {told}
+else is. The cells are a fixed sample: {", ".join(f"{name} {count}" for name, count in parts.items())}; one in \
+{len(bench.every) / len(bench.sample):.0f} of the list, evenly spaced.
+{told}
 
 {table(head, rows)}
 

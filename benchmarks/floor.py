@@ -13,7 +13,6 @@ from benchmarks.page import goal, seconds, table, times
 from benchmarks.usage import Usage
 from compatmatrix.execute import Limits, Probe
 from compatmatrix.loading import PROBE
-from compatmatrix.runner import by_devices
 
 TIMES = 1.25
 
@@ -33,19 +32,17 @@ def measured(bench: Bench) -> Iterator[Group]:
     A cell's own work is what its record says, from the call of the scenario to its end; where the processor has spent
     less in the whole child, that: a scenario that was made to wait by other processes has not worked longer.
     """
-    planned = {cell.id: cell for cell in bench.every}
-    chosen = [planned[id] for id in bench.sample]
     policy = bench.job.plan.matrix.policy
     limits = Limits(timeout=policy.timeout_seconds, memory=int(policy.memory), log=int(policy.log))
     for version, column in bench.columns.items():
-        for devices, cells in by_devices(chosen):
+        for devices, cells in bench.groups:
             tell(f"the floor: {version}, {'virtual cards' if devices else 'no cards'}")
             slot = bench.directory / f"slot-{devices}"
             with Probe(bench.python(column), PROBE, [SCENARIOS], slot, virtual_cuda=devices) as probe:
                 imports, took = spent(slot)[0], []
                 for cell in cells:
                     before = spent(slot)[1]
-                    record = probe.run(cell.id, limits).record
+                    record = probe.run(cell, limits).record
                     child = spent(slot)[1] - before
                     took.append(min(float(record["seconds"]), child) if record else child)
             yield Group(imports=imports, cells=tuple(took))
@@ -66,12 +63,15 @@ def text(bench: Bench, groups: list[Group], least: Usage, used: Usage, apart: tu
     number = len(bench.sample) * len(bench.versions)
     imports, own = sum(group.imports for group in groups), sum(sum(group.cells) for group in groups)
     rest = used.processor - start.processor - least.processor
+    more = (len(bench.every) - len(bench.sample)) * len(bench.versions)
+    all_used, all_least = used.processor + more * bench.each.processor, least.processor + more * own / number
     rows = [
         [f"imports, {len(groups)} of them", "", seconds(imports)],
         [f"own work of {number} scenarios", "", seconds(own)],
         [f"**the floor**, packed over {bench.processors} processors", seconds(least.wall), seconds(least.processor)],
         [f"**measured**: the columns, {number} cells anew", seconds(used.wall), seconds(used.processor)],
         ["measured / floor", times(used.wall / least.wall), times(used.processor / least.processor)],
+        [f"the same for all {len(bench.every)} cells, *estimated*", "", times(all_used / all_least)],
         ["of it, start: nox, scenarios, resolution", seconds(start.wall), seconds(start.processor)],
         [f"of it, about each cell: {1000 * rest / number:.0f} ms", "", seconds(rest)],
         [
@@ -89,8 +89,8 @@ def text(bench: Bench, groups: list[Group], least: Usage, used: Usage, apart: tu
         met=ratio <= TIMES,
         found=f"{times(used.wall / least.wall)} in wall-clock time, {times(used.processor / least.processor)} in "
         "processor time",
-        why=f"Of the floor's processor time: {shares}. Starting and resolving is paid once for each column, and weighs "
-        f"{len(bench.every) / len(bench.sample):.0f} times less beside all {len(bench.every)} cells.",
+        why=f"Beyond the floor, as parts of it: {shares}. Starting and resolving is paid once for each column, and "
+        f"weighs less beside all {len(bench.every)} cells, for which {times(all_used / all_least)} is estimated.",
     )
     return f"""\
 The columns over the same sample as above, measured anew in environments that are there, against the least that they
@@ -100,5 +100,7 @@ all work over all processors, as if the cells of a column could run at once. Pro
 with nothing else of this project running.
 
 {table(["what", "wall", "processor"], rows)}
+
+The estimate adds to both what one more cell costs: measured here, and of its own work there.
 
 {reached}"""

@@ -97,6 +97,7 @@ def measure(directory: Path, index: Path, columns: int, scenarios: int) -> Point
     environ |= {"UV_CACHE_DIR": str(directory / "cache"), "PYTHONPATH": str(ROOT / "src"), "NO_COLOR": "1"}
     command = [sys.executable, "-m", "compatmatrix", "run"]
     first, again = (spend(command, cwd=path, log=directory / "log", environ=environ) for _ in range(2))
+    tell(f"… {seconds(first.processor)} of the processor, unchanged {seconds(again.processor)}")
     state = path / ".compatmatrix"
     store = sum(file.stat().st_size for file in state.glob("results.sqlite*"))
     environments = sum(file.stat().st_size for file in (state / "environments").rglob("*") if file.is_file())
