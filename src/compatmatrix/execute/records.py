@@ -10,6 +10,8 @@ from typing import Any
 
 SCHEMA = 1
 LARGEST = 32 << 20
+DEEPEST = 100
+"""Nesting of a record; a probe's is 20 at most. What is much deeper could be stored, but not be read again."""
 _ABSENT = "left no record"
 
 _NUMBERS = {"inf", "-inf", "nan"}
@@ -91,6 +93,8 @@ def _checked(record: Any, cell: str) -> dict[str, Any]:
         raise RecordError(f"the record's schema is {record.get('schema')!r}, expected {SCHEMA}")
     if record.get("cell") != cell:
         raise RecordError(f"the record is of another cell: {record.get('cell')!r}")
+    if _depth(record) > DEEPEST:
+        raise RecordError(f"the record is nested more than {DEEPEST} levels deep")
     _typed(record, _FIELDS, "")
     if record["status"] not in _STATUSES:
         raise RecordError(f"status {record['status']!r}")
@@ -105,6 +109,18 @@ def _checked(record: Any, cell: str) -> dict[str, Any]:
         if not isinstance(check, dict) or not _is_check(check):
             raise RecordError(f"the record: checks[{index}] is not a check")
     return record
+
+
+def _depth(record: Any) -> int:
+    depth, level = 0, [record]
+    while level:
+        depth += 1
+        level = [
+            value
+            for each in level
+            for value in (each.values() if isinstance(each, dict) else each if isinstance(each, list) else ())
+        ]
+    return depth
 
 
 def _typed(values: dict[str, Any], fields: dict[str, tuple[type, ...]], where: str) -> None:
