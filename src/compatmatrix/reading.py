@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from datetime import datetime
 
@@ -10,10 +11,15 @@ from pydantic import ValidationError
 from compatmatrix.results import Run
 from compatmatrix.text import one_line
 
+RUN_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""It names a file."""
+
 
 def run(text: str | bytes) -> Run:
     """A published run. Raises ``ValueError`` (see :func:`why`) where the text is none of this schema."""
     found = Run.from_json(text)
+    if not re.fullmatch(RUN_ID, found.id):
+        raise ValueError(f"id: {one_line(found.id, 60)!r} cannot be the name of a run")
     _whole(found)
     zoned("started", found.started)
     zoned("finished", found.finished)

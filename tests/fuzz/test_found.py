@@ -16,10 +16,23 @@ def seed(name: str, **changes: Any) -> bytes:
     return json.dumps({**json.loads(targets.SEEDS[name]), **changes}).encode()
 
 
+def nested(depth: int) -> Any:
+    """Lists in lists."""
+    return [nested(depth - 1)] if depth else []
+
+
+STORE = targets.SEEDS["store"]
 FOUND = {
     "a check's limit that cannot be hashed": (
         "record",
         seed("record", checks=[{"name": "x", "detail": "", "measured": 0, "limit": []}]),
+    ),
+    "a fingerprint that can be stored and not read again": ("record", seed("record", fingerprint={"x": nested(150)})),
+    "a run whose id names no file": ("run", seed("run", id="202 6-03-14-a")),
+    "a run with a row of no column": ("run", seed("run", columns=json.loads(targets.SEEDS["run"])["columns"][1:])),
+    "a store with garbage for the name of a table": (
+        "store",
+        targets.SEEDS["store"].replace(b"results", b"r\xf9\xffults"),
     ),
 }
 

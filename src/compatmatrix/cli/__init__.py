@@ -7,22 +7,19 @@ The way of the data:
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
-import signal
 import sys
 import traceback
 
 import click
 
 from compatmatrix import __version__
-from compatmatrix.cli import comparing, merging, pinning, publishing, running, starting, sweeping, trying
-from compatmatrix.cli.options import say
+from compatmatrix.cli import comparing, ending, merging, pinning, publishing, running, starting, sweeping, trying
 from compatmatrix.errors import CompatmatrixError, Exit
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=ending.Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="compatmatrix")
 def cli() -> None:
     """Find out which transformers version loads your models, and whether what it loads is right.
@@ -69,58 +66,37 @@ for command in (
     cli.add_command(command)
 
 
-#: What asks a program to end; what it has started is ended first.
-_ASKED = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-
-
 def main() -> None:
     """The entry point: one clear message for whatever went wrong, and an exit status of its own."""
     # Runs and reports are large trees without cycles: looking for cycles after every 700 objects found none, and took
     # a quarter of a report's time.
     gc.set_threshold(100_000, 20, 100)
-    # Like Ctrl-C: tools that were started (uv, git, probes) are ended before this process goes. What is ignored
-    # (by nohup) stays so.
-    for number in _ASKED:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
-    status = _run()
-    _no_more_signals()
-    sys.exit(int(status or 0))
+    ending.listen()
+    ending.leave(Exit(_run() or Exit.OK))
 
 
-def _run() -> Exit | None:
+def _run() -> int | None:
     try:
-        status: Exit | None = cli.main(prog_name="compatmatrix", standalone_mode=False)
+        status: int | None = cli.main(prog_name="compatmatrix", standalone_mode=False)
         return status
     except CompatmatrixError as error:
-        _tell(f"compatmatrix: {error}")
+        ending.tell(f"compatmatrix: {error}")
         return error.exit
     except (click.exceptions.Abort, KeyboardInterrupt):
-        _no_more_signals()
-        _tell("compatmatrix: interrupted; what was measured is kept, and the same command goes on from there")
+        ending.no_more_signals()
+        ending.tell("compatmatrix: interrupted; what was measured is kept, and the same command goes on from there")
         return Exit.INTERRUPTED
     except click.ClickException as error:
         error.show()
         return Exit.INPUT
-    except BrokenPipeError:
+    except ending.UnreadError:
         # Nobody reads on: there is nobody to tell, and it is not complete either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.INTERRUPTED
     except OSError as error:
-        _tell(f"compatmatrix: {error}\n  next: make the path usable, or name another state directory")
+        ending.tell(f"compatmatrix: {error}\n  next: make the path usable, or name another state directory")
         return Exit.STORAGE
     except Exception:
-        _tell(traceback.format_exc().rstrip())
-        _tell("compatmatrix: this is a defect of compatmatrix; please report it with the lines above")
+        ending.tell(traceback.format_exc().rstrip())
+        ending.tell("compatmatrix: this is a defect of compatmatrix; please report it with the lines above")
         return Exit.DEFECT
-
-
-def _no_more_signals() -> None:
-    """From here on the process ends by itself: one more Ctrl-C would only spoil its message and its status."""
-    for number in _ASKED:
-        signal.signal(number, signal.SIG_IGN)
-
-
-def _tell(text: str) -> None:
-    with contextlib.suppress(OSError):  # the terminal may be what has gone
-        say(text, err=True)

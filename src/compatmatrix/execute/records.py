@@ -12,6 +12,7 @@ from typing import Any
 SCHEMA = 1
 LARGEST = 32 << 20
 DEEPEST = 100
+"""Nesting of a record; a probe's is 20 at most. What is much deeper could be stored, but not be read again."""
 _ABSENT = "left no record"
 
 _NUMBERS = {"inf", "-inf", "nan"}

@@ -22,10 +22,10 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from compatmatrix.history.words import Seen, join, row, seen, spell
+from compatmatrix.reading import RUN_ID
 from compatmatrix.results import Column, News, Outcome, Run
 
 SCHEMA: Literal[1] = 1
-_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 
 class Shown(BaseModel):
@@ -64,12 +64,12 @@ class Snapshot(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     schema_number: Literal[1] = Field(default=SCHEMA, alias="schema", serialization_alias="schema")
-    id: str = Field(pattern=_ID)
+    id: str = Field(pattern=RUN_ID)
     finished: AwareDatetime
     measured: AwareDatetime | None = Field(default=None, description="when the newest of its results was measured")
     compatmatrix: str = ""
     compared_with: str | None = None
-    same_as: str | None = Field(default=None, pattern=_ID, description="the run that said the same, in every cell")
+    same_as: str | None = Field(default=None, pattern=RUN_ID, description="the run that said the same, in every cell")
     columns: tuple[Shown, ...] = ()
     causes: tuple[str, ...] = ()
     scenarios: dict[str, Rows] = Field(default_factory=dict)

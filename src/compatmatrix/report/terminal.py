@@ -36,9 +36,14 @@ _CELL = 14
 _FIRST = 30
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError  # rich would end the program, with a status that means something else here
+
+
 def show(run: Run, path: Path | None = None, *, console: Console | None = None, page: Page | None = None) -> None:
     """Print the summary of a run; ``path`` is where the report was written."""
-    console = console or Console(highlight=False)
+    console = console or _Console(highlight=False)
     page = page or build(run)
     console.print()
     if console.width >= _FIRST + _CELL * len(page.columns):
