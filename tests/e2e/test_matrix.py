@@ -1,7 +1,9 @@
 """The main job, end to end: the real noxfile, real environments, real processes, tiny packages."""
 
+import contextlib
 import os
 import signal
+import sqlite3
 import time
 from typing import Any
 
@@ -129,6 +131,7 @@ def test_a_regression_is_news(project: Project) -> None:
 def test_ctrl_c_stops_all_and_the_next_run_goes_on(project: Project, command: tuple[str, ...]) -> None:
     project.write_matrix([release("1.0.0"), release("1.0.4")], no_progress_seconds=60, timeout_seconds=60)
     process = project.start(*command)
+    _wait_for(project, 3)
     _wait_for_a_probe(project)
     began = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)
@@ -144,7 +147,7 @@ def test_ctrl_c_stops_all_and_the_next_run_goes_on(project: Project, command: tu
 def test_nothing_measured_is_lost_when_the_host_is_killed(project: Project) -> None:
     project.write_matrix([release("1.0.8")], no_progress_seconds=60, timeout_seconds=60)
     process = project.start("compatmatrix", "column", "1.0.8")
-    _wait_for_a_probe(project)
+    _wait_for(project, 1)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=10)
     deadline = time.monotonic() + 5
@@ -153,6 +156,18 @@ def test_nothing_measured_is_lost_when_the_host_is_killed(project: Project) -> N
     assert project.processes() == []
     assert project.run("compatmatrix", "report")[0] == 5
     assert project.outcomes() == {"1.0.8": ["pass", "not-run", "not-run"]}
+
+
+def _wait_for(project: Project, measured: int) -> None:
+    """Until so many cells are stored, however slow the machine is."""
+    address = f"{(project.directory / '.compatmatrix' / 'results.sqlite').as_uri()}?mode=ro"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(address, uri=True)) as db:
+            if db.execute("SELECT count(*) FROM results").fetchone()[0] >= measured:
+                return
+        time.sleep(0.1)
+    raise AssertionError(f"{measured} cells were never measured")
 
 
 def _wait_for_a_probe(project: Project) -> None:
