@@ -118,7 +118,7 @@ def test_an_interrupted_sweep_leaves_nothing_running_and_goes_on(project: Projec
     process.communicate(timeout=60)
     assert process.returncode in (Exit.INTERRUPTED, -signal.SIGKILL)
     # A process that lost its reader ends with its next line: when its cell has ended.
-    deadline = time.monotonic() + (1 if kill != signal.SIGKILL else 15)
+    deadline = time.monotonic() + (5 if kill != signal.SIGKILL else 40)  # a machine may be busy
     while project.processes() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert project.processes() == []
