@@ -94,10 +94,10 @@ def text(bench: Bench, groups: list[Group], least: Usage, used: Usage, apart: tu
     )
     return f"""\
 The columns over the same sample as above, measured anew in environments that are there, against the least that they
-could cost: importing torch, transformers and accelerate once for each column (and once more for virtual cards, which
-must be there before torch is), and the own work of each scenario, from its call to its end. The packing is a bound:
-all work over all processors, as if the cells of a column could run at once. Processor time of the floor is measured
-with nothing else of this project running.
+could cost: importing torch, transformers, accelerate and what most cells need of them once for each column (and once
+more for virtual cards, which must be there before torch is), and the own work of each scenario, from its call to its
+end. The packing is a bound: all work over all processors, as if the cells of a column could run at once. Processor
+time of the floor is measured with nothing else of this project running.
 
 {table(["what", "wall", "processor"], rows)}
 
