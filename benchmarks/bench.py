@@ -72,7 +72,8 @@ class Bench:
         """The cost of a session over some cells of every column (none named: all), as a user would run it."""
         given = [f"--state={self.state}", f"--output={self.report}", f"--versions={','.join(self.versions)}"]
         given += [*more, *(f"--cells={cell}" for cell in cells)]
-        return self._spend([sys.executable, "-m", "nox", "-s", session, "--", *given], (0, 1))  # 1: there is news
+        sessions = [f"column({version})" for version in self.versions] if session == "column" else [session]
+        return self._spend([sys.executable, "-m", "nox", "-s", *sessions, "--", *given], (0, 1))  # 1: there is news
 
     def _spend(self, command: Sequence[str], statuses: Sequence[int]) -> Usage:
         return spend(command, cwd=ROOT, log=self.directory / "log", statuses=statuses)
