@@ -25,7 +25,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"any of {', '.join(page.TITLES)}")
     parser.add_argument("--cells", type=int, default=24, help="cells in each column; 1000: all (default: 24)")
     parser.add_argument("--versions", default="", metavar="ID[,ID...]", help="only these columns")
-    parser.add_argument("--full", action="store_true", help="measure the whole matrix too, where it is estimated else")
+    parser.add_argument("--full", action="store_true", help="measure the whole matrix, which is estimated otherwise")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="write the sections into this page")
     asked = parser.parse_args()
     for name in asked.sections:

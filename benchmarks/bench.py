@@ -72,7 +72,8 @@ class Bench:
         """The cost of a session over some cells of every column (none named: all), as a user would run it."""
         given = [f"--state={self.state}", f"--output={self.report}", f"--versions={','.join(self.versions)}"]
         given += [*more, *(f"--cells={cell}" for cell in cells)]
-        return self._spend([sys.executable, "-m", "nox", "-s", session, "--", *given], (0, 1))  # 1: there is news
+        sessions = [f"column({version})" for version in self.versions] if session == "column" else [session]
+        return self._spend([sys.executable, "-m", "nox", "-s", *sessions, "--", *given], (0, 1))  # 1: there is news
 
     def _spend(self, command: Sequence[str], statuses: Sequence[int]) -> Usage:
         return spend(command, cwd=ROOT, log=self.directory / "log", statuses=statuses)
@@ -124,11 +125,13 @@ class Bench:
 
     @cached_property
     def each(self) -> Usage:
-        """One more cell of one column, from a part of the sample against all of it."""
-        all_of_them, some = self.cells, [cell for _, group in self.groups for cell in group[::3]]
-        tell("the cells of the columns, a third of them")
-        more = all_of_them - self.nox("column", some, "--fresh")
-        number = (len(self.sample) - len(some)) * len(self.versions)
+        """One more cell of one column, from the sample against one four times as large, or a fourth of it."""
+        ours, size = self.cells, 4 * len(self.sample)
+        size = size if size <= len(self.every) else max(1, len(self.sample) // 4)
+        other = sample([cell.id for cell in self.every], size)
+        tell(f"the cells of the columns, {size} in each")
+        more = self.nox("column", other, "--fresh") - ours
+        number = (len(other) - len(self.sample)) * len(self.versions)
         return Usage(wall=more.wall / number, processor=more.processor / number)
 
     @cached_property

@@ -126,7 +126,7 @@ def text(bench: Bench, ours: tuple[Usage, Usage], theirs: tuple[Usage, Usage], a
         met=faster >= TIMES,
         found=found,
         why=f"The sample has {len(bench.sample)} of {len(bench.every)} cells, so that environments and imports weigh "
-        f"more than in the whole matrix, for which {times(matrix[1].wall / matrix[0].wall)} is estimated.",
+        f"more than in the whole matrix: {times(figures.ratio(matrix[1].wall, matrix[0].wall))} is estimated for it.",
     )
     same, differ = agreed
     told = f"Both ways gave the same outcome in {same} of {same + len(differ)} cells."
@@ -144,7 +144,7 @@ else is. The cells are a fixed sample: {", ".join(f"{name} {count}" for name, co
 {table(head, rows)}
 
 The estimate is the measured run and, for each cell that is not in the sample, what one more cell takes: here the
-difference between all and a third of the sample, there the mean of the tests. The sample understates the ratio:
+difference from a sample of another size, there the mean of the tests. The sample understates the ratio:
 what a column costs once weighs more in it.
 
 {reached}"""
@@ -152,5 +152,6 @@ what a column costs once weighs more in it.
 
 def row(what: str, ours: Usage, theirs: Usage) -> list[str]:
     """One line: both ways, and how many times longer the other one takes."""
-    wall = [seconds(ours.wall), seconds(theirs.wall), times(theirs.wall / ours.wall)]
-    return [what, *wall, seconds(ours.processor), seconds(theirs.processor), times(theirs.processor / ours.processor)]
+    wall = [seconds(ours.wall), seconds(theirs.wall), times(figures.ratio(theirs.wall, ours.wall))]
+    cost = [seconds(ours.processor), seconds(theirs.processor)]
+    return [what, *wall, *cost, times(figures.ratio(theirs.processor, ours.processor))]

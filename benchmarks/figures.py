@@ -47,6 +47,11 @@ def whole(measured: float, more: int, each: float) -> float:
     return measured + more * each
 
 
+def ratio(longer: float, shorter: float) -> float:
+    """How many times longer; not a number where what is compared was lost in what scatters."""
+    return longer / shorter if shorter > 0 and longer > 0 else math.nan
+
+
 def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
     """The slope of a straight line through the logarithms: 1 is linear growth, 2 quadratic, 0 none."""
     return statistics.linear_regression([math.log(size) for size in sizes], [math.log(cost) for cost in costs]).slope

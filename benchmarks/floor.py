@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.bench import SCENARIOS, Bench, tell
-from benchmarks.figures import Group, floor
+from benchmarks.figures import Group, floor, ratio
 from benchmarks.page import goal, seconds, table, times
 from benchmarks.usage import Usage
 from compatmatrix.execute import Limits, Probe
@@ -71,7 +71,7 @@ def text(bench: Bench, groups: list[Group], least: Usage, used: Usage, apart: tu
         [f"**the floor**, packed over {bench.processors} processors", seconds(least.wall), seconds(least.processor)],
         [f"**measured**: the columns, {number} cells anew", seconds(used.wall), seconds(used.processor)],
         ["measured / floor", times(used.wall / least.wall), times(used.processor / least.processor)],
-        [f"the same for all {len(bench.every)} cells, *estimated*", "", times(all_used / all_least)],
+        [f"the same for all {len(bench.every)} cells, *estimated*", "", times(ratio(all_used, all_least))],
         ["of it, start: nox, scenarios, resolution", seconds(start.wall), seconds(start.processor)],
         [f"of it, about each cell: {1000 * rest / number:.0f} ms", "", seconds(rest)],
         [
@@ -80,24 +80,24 @@ def text(bench: Bench, groups: list[Group], least: Usage, used: Usage, apart: tu
             seconds(cold.processor - used.processor),
         ],
     ]
-    ratio = max(used.wall / least.wall, used.processor / least.processor)
+    above = max(used.wall / least.wall, used.processor / least.processor)
     parts = [("starting nox and resolving the columns", start.processor), ("what surrounds a cell", rest)]
     parts.sort(key=lambda part: -part[1])
     shares = ", ".join(f"{name} {100 * part / least.processor:.0f} %" for name, part in parts)
     reached = goal(
         f"within {TIMES}× of the floor",
-        met=ratio <= TIMES,
+        met=above <= TIMES,
         found=f"{times(used.wall / least.wall)} in wall-clock time, {times(used.processor / least.processor)} in "
         "processor time",
         why=f"Beyond the floor, as parts of it: {shares}. Starting and resolving is paid once for each column, and "
-        f"weighs less beside all {len(bench.every)} cells, for which {times(all_used / all_least)} is estimated.",
+        f"weighs less beside all {len(bench.every)} cells, for which {times(ratio(all_used, all_least))} is estimated.",
     )
     return f"""\
 The columns over the same sample as above, measured anew in environments that are there, against the least that they
-could cost: importing torch, transformers and accelerate once for each column (and once more for virtual cards, which
-must be there before torch is), and the own work of each scenario, from its call to its end. The packing is a bound:
-all work over all processors, as if the cells of a column could run at once. Processor time of the floor is measured
-with nothing else of this project running.
+could cost: importing torch, transformers, accelerate and what most cells need of them once for each column (and once
+more for virtual cards, which must be there before torch is), and the own work of each scenario, from its call to its
+end. The packing is a bound: all work over all processors, as if the cells of a column could run at once. Processor
+time of the floor is measured with nothing else of this project running.
 
 {table(["what", "wall", "processor"], rows)}
 

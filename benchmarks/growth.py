@@ -23,8 +23,8 @@ LINEAR = 1.1
 """An exponent up to this counts as linear: what is measured scatters."""
 
 FAMILIES, PER_FILE = 5, 10
-_PACKAGE = '__version__ = "{version}"\ndef load():\n    return 7\n'
-_TORCH = '__version__ = "1.0.0"\nclass cuda:\n    is_available = staticmethod(lambda: False)\n'
+PACKAGE = '__version__ = "{version}"\ndef load():\n    return 7\n'
+TORCH = '__version__ = "1.0.0"\nclass cuda:\n    is_available = staticmethod(lambda: False)\n'
 _SCENARIO = '''
 @scenario(title="load and compare, {number}")
 def load_{number}(cell: Cell) -> None:
@@ -63,11 +63,11 @@ def section(directory: Path) -> str:
 def wheels(index: Path, versions: int) -> None:
     """A directory of tiny packages: a release of transformers for each column."""
     index.mkdir(parents=True)
-    write_wheel(index, "torch", "1.0.0", {"torch/__init__.py": _TORCH})
+    write_wheel(index, "torch", "1.0.0", {"torch/__init__.py": TORCH})
     write_wheel(index, "accelerate", "1.0.0", {"accelerate/__init__.py": '__version__ = "1.0.0"\n'})
     for number in range(versions):
         version = f"1.0.{number}"
-        write_wheel(index, "transformers", version, {"transformers/__init__.py": _PACKAGE.format(version=version)})
+        write_wheel(index, "transformers", version, {"transformers/__init__.py": PACKAGE.format(version=version)})
 
 
 def project(path: Path, columns: int, scenarios: int) -> None:

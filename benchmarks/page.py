@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -60,7 +61,9 @@ def seconds(value: float) -> str:
 
 
 def times(value: float) -> str:
-    """``1.18×``, ``13.2×``."""
+    """``1.18×``, ``13.2×``; ``–`` for what is not a number."""
+    if math.isnan(value):
+        return "–"
     return f"{value:.2f}×" if value < 10 else f"{value:.1f}×"
 
 

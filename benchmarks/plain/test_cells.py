@@ -12,6 +12,12 @@ from typing import Any
 import pytest
 
 HERE = Path(__file__).parent
+#: As a cell has it in the matrix: accelerate's choice of a device must not differ from run to run.
+ENVIRON = {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
+ENVIRON.update(PYTHONHASHSEED="0", MALLOC_PERTURB_="128")
+#: The shim of virtual cards is compiled once, here as in the matrix: a cell has a home of its own.
+CACHES = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+ENVIRON.setdefault("VIRTUALCUDA_CACHE", str(Path(CACHES, "virtualcuda")))
 PROJECT = json.loads((HERE / "project.json").read_text(encoding="utf-8"))
 
 
@@ -19,9 +25,10 @@ PROJECT = json.loads((HERE / "project.json").read_text(encoding="utf-8"))
 def test_cell(cell: "dict[str, Any]") -> None:
     """Load it in a process of its own, and look at every check."""
     began, before = time.perf_counter(), spent()
-    command = [sys.executable, "-I", PROJECT["probe"], "run", "--json", "--virtual-cuda", str(cell["devices"])]
+    command = [sys.executable, "-s", str(HERE / "cell.py"), PROJECT["probe"], PROJECT["scenarios"]]
     done = subprocess.run(
-        [*command, PROJECT["scenarios"], cell["id"]],
+        [*command, cell["id"], str(cell["devices"])],
+        env=ENVIRON,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -1,12 +1,13 @@
 """Samples, floors and fits: what the benchmarks calculate."""
 
+import math
 import random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.figures import Group, exponent, floor, sample, steepest, whole
+from benchmarks.figures import Group, exponent, floor, ratio, sample, steepest, whole
 
 
 def cells(**counts: int) -> list[str]:
@@ -68,6 +69,12 @@ def test_fixed_costs_do_not_hide_growth_from_the_steepest_exponent() -> None:
     sizes = [10, 200, 500]
     costs = [100 + size**2 / 100 for size in sizes]
     assert exponent(sizes, costs) < 1 < steepest(sizes, costs)
+
+
+def test_what_is_lost_in_what_scatters_has_no_ratio() -> None:
+    assert ratio(6, 2) == 3
+    assert math.isnan(ratio(6, -0.02))
+    assert math.isnan(ratio(0, 2))
 
 
 def test_the_whole_is_the_part_and_the_rest() -> None:

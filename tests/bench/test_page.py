@@ -1,6 +1,7 @@
 """The page of figures: sections are replaced one by one, and goals are told plainly."""
 
 import datetime
+import math
 import re
 from pathlib import Path
 
@@ -46,5 +47,5 @@ def test_a_goal_that_is_not_met_says_so_and_why() -> None:
 
 def test_numbers_are_told_as_people_read_them() -> None:
     assert [page.seconds(value) for value in (0.123, 12.34, 1234.5)] == ["0.12 s", "12.3 s", "1,234 s"]
-    assert [page.times(value) for value in (1.184, 13.25)] == ["1.18×", "13.2×"]
+    assert [page.times(value) for value in (1.184, 13.25, math.nan)] == ["1.18×", "13.2×", "–"]
     assert page.percent(0.0184) == "1.8 %"

@@ -1,5 +1,9 @@
 """The sections' own parts: pins from a lock, whether two ways agree, and the texts that are made of measurements."""
 
+import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -94,4 +98,16 @@ def test_a_tiny_matrix_is_one_that_the_tool_reads(tmp_path: Path) -> None:
 
 
 def test_the_plain_project_is_complete() -> None:
-    assert {path.name for path in design.PLAIN.glob("*.py")} == {"noxfile.py", "test_cells.py"}
+    assert {path.name for path in design.PLAIN.glob("*.py")} == {"cell.py", "noxfile.py", "test_cells.py"}
+
+
+def test_a_plain_process_runs_a_cell_and_prints_its_record(tmp_path: Path) -> None:
+    for name, text in (("torch", growth.TORCH), ("transformers", growth.PACKAGE), ("accelerate", "")):
+        (tmp_path / f"{name}.py").write_text(text.format(version="1.0"), encoding="utf-8")
+    shutil.copy(design.PLAIN / "cell.py", tmp_path)
+    growth.project(tmp_path / "tiny", 1, 3)
+    command = [sys.executable, "-s", "cell.py", str(loading.PROBE), str(tmp_path / "tiny" / "scenarios")]
+    done = subprocess.run([*command, "family-0/load-2", "0"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    told = json.loads(done.stdout)
+    assert (told["cell"], told["status"], told["exception"]) == ("family-0/load-2", "done", None)
+    assert [check["measured"] for check in told["checks"]] == [0]
