@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from compatmatrix import flips, loading, pipeline, releases, sweep_sheet
-from compatmatrix.errors import Exit, InfrastructureError, StorageError
-from compatmatrix.flips import Belief, Change, Flip, Sheet
+from compatmatrix import flips, loading, pipeline, releases, repeats, sweep_sheet
+from compatmatrix.errors import Exit
+from compatmatrix.flips import Belief, Change, Flip, Seen, Sheet
 from compatmatrix.local import Local, Work
 from compatmatrix.locks import alone
 from compatmatrix.pipeline import Job
 from compatmatrix.releases import Release
+from compatmatrix.repeats import REPETITIONS, Repeating
 from compatmatrix.sources import PACKAGE
 from compatmatrix.store import Store
 from compatmatrix.sweep import Echo, Executor, Sweep
-
-REPETITIONS = 3
-_REPEATS = TypeAdapter(dict[str, list[str]])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +54,7 @@ def load(
     found = releases.latest_of_minor(found) if latest_of_minor else found
     text = sweep_sheet.matrix_text(sweep_sheet.matrix_of(matrix, found))
     file = given["state"].resolve() / "sweep" / f"matrix-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
-    _write(file, text)
+    repeats.write(file, text)
     job = pipeline.load(**{**given, "matrix_file": file})
     settings = job.settings
     arguments = [f"--matrix={file}", f"--state={settings.state}", f"--isolation={settings.isolation}"]
@@ -93,68 +88,32 @@ def known(series: Series) -> Sheet:
 
 def all_flips(series: Series, sheet: Sheet) -> tuple[Flip, ...]:
     """The flips of a sheet, with what repeating them said."""
-    return flips.flips(sheet, _repeats(series.repeats_file))
+    return flips.flips(sheet, repeats.read(series.repeats_file))
 
 
-def confirm(series: Series, sheet: Sheet, work: Work, echo: Echo) -> tuple[Flip, ...]:
+def confirm(
+    series: Series, sheet: Sheet, work: Work, echo: Echo, changes: Collection[Change] = tuple(Change)
+) -> tuple[Flip, ...]:
     """Run both sides of every flip that was seen once three times more, and keep what came out.
 
-    The repetitions are fresh, each in a process of its own; what the sheet saw counts beside them, because a fresh
-    row replaces it in the store. Raises :class:`InfrastructureError` where a release resolves to other packages than
-    when it was swept, or a process did not end well: what is measured then confirms nothing.
+    Only flips of the kinds in ``changes``. Raises :class:`InfrastructureError` where a release resolves to other
+    packages than when it was swept, or a process did not end well: what is measured then confirms nothing.
     """
     job = series.job
-    sides: dict[str, set[str]] = {}
+    sides: dict[str, dict[str, Seen]] = {}
     for flip in all_flips(series, sheet):
-        if flip.belief is Belief.SEEN:
+        if flip.belief is Belief.SEEN and flip.change in changes:
             for index in (flip.before, flip.after):
-                sides.setdefault(sheet.versions[index], set()).add(flip.cell)
-    if not sides:
-        return all_flips(series, sheet)
-    cells = sum(map(len, sides.values()))
-    echo(f"repeating {cells} cells in {len(sides)} columns, {REPETITIONS} times")
-    rows = {
-        version: {cell: row[index] for cell, row in sheet.cells.items()} for index, version in enumerate(sheet.versions)
-    }
-    marks = {rows[version][cell].key: [rows[version][cell].mark] for version, some in sides.items() for cell in some}
-    again = Work(**{**vars(work), "arguments": (*work.arguments, "--fresh")})
-    runner = Sweep(job.plan, job.settings, Local(job.settings, again, echo), echo)
-    with Store(job.settings.store) as store:
-        before = store.columns()
-        for _ in range(REPETITIONS):
-            old = {version: sweep_sheet.cells_of(job.plan, before[version], store) for version in sides}
-            ended = runner.run({version: sorted(some) for version, some in sides.items()})
-            after = store.columns()
-            moved = [version for version in sides if after[version].lock_hash != before[version].lock_hash]
-            for version in moved:
-                store.put_column(before[version])
-            if moved:
-                lost = [version for version in moved if not after[version].ready]
-                why = "there is no environment now" if lost else "the packages beside it have changed since the sweep"
-                raise InfrastructureError(
-                    f"{', '.join(lost or moved)}: {why}; nothing was confirmed",
-                    hint="confirm again" if lost else "sweep again with --fresh, then confirm",
-                )
-            for version, some in sides.items():
-                found = sweep_sheet.cells_of(job.plan, after[version], store)
-                for cell in some & found.keys() & old[version].keys():
-                    new = found[cell]
-                    if new.key in marks and new.measured_at != old[version][cell].measured_at:
-                        marks[new.key].append(new.mark)
-            # After each repetition: it has replaced what was seen, which the next one may not live to tell.
-            told = _repeats(series.repeats_file) | {key: seen for key, seen in marks.items() if _says(seen)}
-            _write(series.repeats_file, json.dumps(told, indent=0, sort_keys=True) + "\n")
-            unwell = [f"{version} ended with {status.name.lower()}" for version, status in ended.items() if status]
-            if unwell:
-                raise InfrastructureError(
-                    f"not every cell was repeated: {', '.join(unwell)}", hint="confirm again when that is well"
-                )
+                sides.setdefault(sheet.versions[index], {})[flip.cell] = sheet.cells[flip.cell][index]
+    if sides:
+        cells = sum(map(len, sides.values()))
+        echo(f"repeating {cells} cells in {len(sides)} columns, {REPETITIONS} times")
+        again = Work(**{**vars(work), "arguments": (*work.arguments, "--fresh")})
+        local = Local(job.settings, again, echo)
+        repeating = Repeating(job.plan, job.settings, sides, local, series.repeats_file)
+        Sweep(job.plan, job.settings, repeating, echo).run({version: sorted(some) for version, some in sides.items()})
+        repeating.verify()
     return all_flips(series, sheet)
-
-
-def _says(marks: Sequence[str]) -> bool:
-    """Whether the mark of a sheet and those of its repetitions tell anything: two that differ do, or all of them."""
-    return len(set(marks)) > 1 or len(marks) == REPETITIONS + 1
 
 
 def flip_lines(sheet: Sheet, found: Iterable[Flip]) -> list[str]:
@@ -182,27 +141,3 @@ def atlas(series: Series, sheet: Sheet, output: Path | None, *, now: datetime.da
     state = series.job.settings.state
     with alone(state / "report.lock", lambda: None):
         return atlas_page.write(sheet, found, output or state / "atlas", now=now)
-
-
-def _repeats(file: Path) -> dict[str, list[str]]:
-    hint = "move the file away; flips are then unconfirmed again"
-    try:
-        found = _REPEATS.validate_json(file.read_bytes(), strict=True)
-    except FileNotFoundError:
-        return {}
-    except ValidationError as error:
-        raise StorageError(f"{file}: it is not a map of keys to lists of marks", hint=hint) from error
-    except OSError as error:
-        raise StorageError(f"{file}: {error}", hint=hint) from error
-    return {key: marks for key, marks in found.items() if _says(marks)}
-
-
-def _write(file: Path, text: str) -> None:
-    """Whole or not at all."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(file.name + ".part")
-        part.write_text(text, encoding="utf-8")
-        part.replace(file)
-    except OSError as error:
-        raise StorageError(f"{file}: {error}", hint="make the state directory writable, or name another") from error

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from compatmatrix import bisect_stages, sweep_sheet, sweep_stages
+from compatmatrix import bisect_stages, repeats, sweep_sheet, sweep_stages
 from compatmatrix.bisect import Found, Judge
 from compatmatrix.bisect_git import Line
 from compatmatrix.blame import Tried, _verdict
 from compatmatrix.errors import Exit, InfrastructureError, StorageError
-from compatmatrix.flips import Belief, Flip, Place, Seen, Sheet
+from compatmatrix.flips import Belief, Change, Flip, Place, Seen, Sheet
 from compatmatrix.local import Work
 from compatmatrix.plan import definition
 from compatmatrix.releases import Release, public
 from compatmatrix.results import Column, Machine, Outcome
 from compatmatrix.runner import Settings
 from compatmatrix.store import Store
+from compatmatrix.sweep import Ended, Executor
 from tests.core.factories import result, scenario
 from tests.sweep.test_sweep import plan_of
 
@@ -36,13 +39,14 @@ class World:
         self.now = {"1": Seen(Outcome.PASS, "p", key="k1"), "2": Seen(Outcome.WRONG, "w", key="k2")}
         self.now = {version: dataclasses.replace(seen, measured_at=NOW) for version, seen in self.now.items()}
         self.columns = {version: Column(version=version, lock_hash=version) for version in self.now}
-        self.repeat: list[dict[str, Outcome | Exit]] = []
+        self.repeat: dict[str, list[Outcome | Exit]] = {}
         job = SimpleNamespace(plan=None, settings=Settings(root=state, state=state, scenario_roots=()))
         self.series = sweep_stages.Series(specifier="", releases=(), job=job, arguments=())  # type: ignore[arg-type]
         with Store(job.settings.store) as store:
             for column in self.columns.values():
                 store.put_column(column)
-        monkeypatch.setattr(sweep_stages, "Sweep", lambda *_: self)
+        monkeypatch.setattr(sweep_stages, "Local", lambda *_: self)
+        monkeypatch.setattr(sweep_stages, "Sweep", lambda *given: SimpleNamespace(run=partial(self.run, given[2])))
         monkeypatch.setattr(sweep_sheet, "cells_of", lambda plan, column, store: {CELL: self.now[column.version]})
 
     @property
@@ -51,21 +55,24 @@ class World:
         cells = {CELL: tuple(self.now.values())}
         return Sheet(specifier="", places=places, scenarios=(scenario(CELL),), cells=cells)
 
-    def run(self, cells: dict[str, list[str]]) -> dict[str, Exit]:
-        """One repetition; what has no entry is left as it was, as where the process died before the cell."""
-        ended = {}
-        script = self.repeat.pop(0)
-        for version in cells:
-            what = script.get(version, Exit.OK)
-            ended[version] = what if isinstance(what, Exit) else Exit.OK
-            if isinstance(what, Outcome):
-                old = self.now[version]
-                later = (old.measured_at or NOW) + timedelta(milliseconds=1)
-                self.now[version] = Seen(what, what.value[0], key=old.key, measured_at=later)
-        return ended
+    @staticmethod
+    def run(executor: Executor, cells: dict[str, list[str]]) -> None:
+        """What a sweep does where all goes well: every column once."""
+        for version, some in cells.items():
+            executor.column(version, tuple(some))
 
-    def confirm(self) -> Belief:
-        (flip,) = sweep_stages.confirm(self.series, self.sheet, Work(arguments=()), print)
+    def column(self, version: str, cells: tuple[str, ...]) -> Ended:
+        """One repetition; what has no entry is left as it was, as where the process died before the cell."""
+        what = self.repeat[version].pop(0)
+        if isinstance(what, Exit):
+            return Ended(what)
+        old = self.now[version]
+        later = (old.measured_at or NOW) + timedelta(milliseconds=1)
+        self.now[version] = Seen(what, what.value[0], key=old.key, measured_at=later)
+        return Ended(Exit.OK)
+
+    def confirm(self, changes: Sequence[Change] = tuple(Change)) -> Belief:
+        (flip,) = sweep_stages.confirm(self.series, self.sheet, Work(arguments=()), print, changes)
         return flip.belief
 
     def known(self) -> tuple[Flip, ...]:
@@ -77,37 +84,52 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     return World(tmp_path, monkeypatch)
 
 
-ALIKE: dict[str, Outcome | Exit] = {"1": Outcome.PASS, "2": Outcome.WRONG}
+PASSES: list[Outcome | Exit] = [Outcome.PASS] * 3
 
 
 def test_what_was_repeated_is_confirmed(world: World) -> None:
-    world.repeat = [ALIKE] * 3
+    world.repeat = {"1": [*PASSES], "2": [Outcome.WRONG] * 3}
     assert world.confirm() is Belief.CONFIRMED
 
 
 def test_a_repetition_that_died_confirms_nothing(world: World) -> None:
-    world.repeat = [{"1": Outcome.PASS, "2": Exit.DEFECT}] * 3
+    world.repeat = {"1": [*PASSES], "2": [Outcome.WRONG, Exit.DEFECT]}
     with pytest.raises(InfrastructureError, match="2 ended with defect"):
         world.confirm()
     assert [flip.belief for flip in world.known()] == [Belief.SEEN]
+    world.repeat = {"1": [*PASSES], "2": [Outcome.WRONG] * 3}
+    assert world.confirm() is Belief.CONFIRMED
 
 
 def test_a_row_that_is_not_new_is_no_repetition(world: World) -> None:
-    world.repeat = [{"1": Outcome.PASS}] * 3
+    world.repeat = {"1": [*PASSES], "2": [Exit.OK] * 3}
     assert world.confirm() is Belief.SEEN
 
 
 def test_what_the_sweep_saw_counts_after_it_was_replaced(world: World) -> None:
-    world.repeat = [{"1": Outcome.PASS, "2": Outcome.CRASH}] * 3
+    world.repeat = {"1": [*PASSES], "2": [Outcome.CRASH] * 3}
     assert world.confirm() is Belief.FLAKY
     assert [flip.belief for flip in world.known()] == [Belief.FLAKY], "read anew, when the store holds the repetition"
 
 
 def test_a_difference_is_kept_where_the_next_repetition_dies(world: World) -> None:
-    world.repeat = [{"1": Outcome.PASS, "2": Outcome.CRASH}, {"2": Exit.DEFECT}]
+    world.repeat = {"1": [*PASSES], "2": [Outcome.CRASH, Exit.DEFECT]}
     with pytest.raises(InfrastructureError):
         world.confirm()
     assert [flip.belief for flip in world.known()] == [Belief.FLAKY]
+
+
+def test_what_was_repeated_is_kept_where_another_column_is_interrupted(world: World) -> None:
+    world.repeat = {"1": [*PASSES], "2": []}
+    with pytest.raises(IndexError):
+        world.confirm()
+    assert set(repeats.read(world.series.repeats_file)) == {"k1"}
+
+
+def test_only_changes_of_a_kind_are_repeated(world: World) -> None:
+    assert world.confirm([Change.BETTER, Change.BEHAVIOUR]) is Belief.SEEN
+    world.repeat = {"1": [*PASSES], "2": [Outcome.WRONG] * 3}
+    assert world.confirm([Change.WORSE]) is Belief.CONFIRMED
 
 
 @pytest.mark.parametrize("text", ['{"k1": "pass:p"}', '["k1"]', "{", '{"k1": [1]}', "\xff"])

@@ -107,9 +107,17 @@ def atlas(specifier: str, output: Path | None, **given: Any) -> Exit:
 
 @click.command()
 @click.option("--confirm", is_flag=True, help="First run both sides of each flip three times more, afresh.")
+@click.option(
+    "--change",
+    "changes",
+    type=click.Choice(["worse", "better", "behaviour"]),
+    multiple=True,
+    help="Only cells that changed so: to a worse outcome, a better one, or in behaviour alone; may be given again.",
+)
 @options(SERIES, STATE, WORK)
 def flips(
     specifier: str,
+    changes: tuple[str, ...],
     jobs: int,
     keep_environments: bool,
     room: float,
@@ -123,19 +131,23 @@ def flips(
 
     \b
     compatmatrix flips '>=4.36' --confirm
+    compatmatrix flips '>=4.50,<4.52' --confirm --change worse
     """
     from compatmatrix import sweep_stages
+    from compatmatrix.flips import Change
     from compatmatrix.local import Work
 
     series = sweep_stages.load(specifier, environ=os.environ, **given)
     sheet = sweep_stages.known(series)
+    chosen = [Change[name.upper()] for name in changes] or list(Change)
     if confirm:
         work = Work(
             arguments=series.arguments, jobs=jobs, keep_environments=keep_environments, room=int(room * (1 << 30))
         )
-        found = sweep_stages.confirm(series, sheet, work, say)
+        found = sweep_stages.confirm(series, sheet, work, say, chosen)
     else:
         found = sweep_stages.all_flips(series, sheet)
+    found = tuple(flip for flip in found if flip.change in chosen)
     for line in sweep_stages.flip_lines(sheet, found):
         say(line)
     beliefs = [flip.belief.value for flip in found]
