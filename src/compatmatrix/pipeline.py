@@ -17,7 +17,7 @@ from compatmatrix.locks import alone
 from compatmatrix.matrix import Companion
 from compatmatrix.results import Run
 from compatmatrix.store import Store
-from compatmatrix.wholeness import stamps
+from compatmatrix.wholeness import forget_byte_code, stamps
 
 PUBLISHED = Path("reports")
 
@@ -65,6 +65,7 @@ def load(
     )
     # Before they are read: what is written from here on is found out.
     settings = replace(settings, sources=stamps(settings.source_roots))
+    forget_byte_code(settings.source_roots)
     scenarios, probe_hash = loading.discover(where)
     remembered.remember(state, (cell for scenario in scenarios for cell in scenario.cells))
     wanted = [version for version in versions.split(",") if version]

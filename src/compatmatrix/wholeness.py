@@ -24,6 +24,8 @@ Stamps = Mapping[Path, tuple[int, int, int]]
 
 _ROOM = 1 << 20
 """Bytes: with less, a cell may have been unable to write what it must."""
+_SAFELY_LATER = 2_000_000_000
+"""Nanoseconds: byte code that was written so long after the last change of its source is that source's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,3 +120,18 @@ def changed(before: Stamps, roots: Iterable[Path]) -> str:
     """A Python file below directories that is new, gone or written since; empty where there is none."""
     now = stamps(roots)
     return next((str(path) for path in {**before, **now} if before.get(path) != now.get(path)), "")
+
+
+def forget_byte_code(roots: Iterable[Path]) -> None:
+    """Remove byte code below directories that may be of another text than its source has now.
+
+    Python takes it for the source's where size and modification time, in whole seconds, are the same (PEP 552): a
+    file that is edited, run and put back within a second would run as it was edited, under the key of what it is.
+    Also the time of the inode's change counts: copies and archives bring modification times with them.
+    """
+    for path in (path for root in roots for path in root.rglob("__pycache__/*.pyc")):
+        source = path.parent.with_name(path.name.partition(".")[0] + ".py")
+        with contextlib.suppress(OSError):  # there is none, it has just gone, or it is not ours to remove
+            facts = source.stat()
+            if path.stat().st_mtime_ns < max(facts.st_mtime_ns, facts.st_ctime_ns) + _SAFELY_LATER:
+                path.unlink()

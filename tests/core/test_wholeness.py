@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import py_compile
 import shutil
+import time
 from collections import namedtuple
 from pathlib import Path
 
@@ -10,7 +13,7 @@ import pytest
 
 from compatmatrix.errors import CompatmatrixError, EnvironmentFailure, ScenarioError, StorageError
 from compatmatrix.results import Outcome
-from compatmatrix.wholeness import Ground, contents, damaged, gone, stamps
+from compatmatrix.wholeness import Ground, contents, damaged, forget_byte_code, gone, stamps
 from tests.core.factories import result
 
 PASSED, FAILED = result(), result(outcome=Outcome.FAIL)
@@ -90,3 +93,20 @@ def test_a_red_cell_is_not_believed_when_the_disk_is_full(tmp_path: Path, monkey
         ground.doubt(FAILED)
     assert isinstance(caught.value, CompatmatrixError)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(("later", "kept"), [(-3600, False), (1, False), (3600, True)])
+def test_byte_code_that_may_be_of_another_text_is_removed(tmp_path: Path, later: float, kept: bool) -> None:
+    file = tmp_path / "family" / "load.py"
+    file.parent.mkdir()
+    file.write_text("x = 1\n")
+    compiled = Path(str(py_compile.compile(str(file), doraise=True)))
+    other = compiled.with_name("gone.cpython-311.pyc")
+    shutil.copy(compiled, other)
+    long_ago = time.time() - 7200  # what an archive brings with it: only the inode tells when the file came
+    os.utime(file, (long_ago, long_ago))
+    written = file.stat().st_ctime + later
+    os.utime(compiled, (written, written))
+    forget_byte_code([tmp_path])
+    assert compiled.exists() is kept
+    assert other.exists(), "without a source it is nobody's"

@@ -106,6 +106,19 @@ def test_a_changed_matrix_does_not_show_columns_of_the_old_one(project: Project)
     assert project.outcomes() == {"dev": ["not-run"] * 3}
 
 
+def test_a_scenario_is_not_run_from_the_byte_code_of_another_text(project: Project) -> None:
+    """Python takes byte code for the source's where size and second are the same: edit, run, put back, run."""
+    project.write_matrix([{"id": "1.0.0", "sources": [{"pypi": "1.0.0"}]}])
+    file = project.directory / "scenarios" / "tiny" / "load.py"
+    text = file.read_text(encoding="utf-8")
+    seconds = int(time.time()) - 60
+    for body, outcome in ((text, "pass"), (text.replace("value - 7", "value - 9"), "wrong"), (text, "pass")):
+        file.write_text(body, encoding="utf-8")
+        os.utime(file, (seconds, seconds))
+        output = project.run("compatmatrix", "run")[1]
+        assert project.outcomes() == {"1.0.0": [outcome, outcome, "skipped"]}, output
+
+
 def test_two_runs_at_once_do_not_disturb_one_another(project: Project) -> None:
     project.write_matrix([release("1.0.0"), release("1.0.0", "the-same")])
     processes = [project.start("compatmatrix", "column", id) for id in ("1.0.0", "the-same", "1.0.0")]
