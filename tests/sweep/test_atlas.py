@@ -21,8 +21,9 @@ import pytest
 from compatmatrix.atlas import Atlas
 from compatmatrix.errors import StorageError
 from compatmatrix.flips import flips
-from compatmatrix.report import atlas, atlas_page
+from compatmatrix.report import atlas, atlas_page, render
 from compatmatrix.results import Outcome
+from tests.report.factory import small_run
 from tests.report.test_render import HOSTILE, Reader
 from tests.sweep import factory
 from tests.sweep.factory import NOW
@@ -142,6 +143,20 @@ def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageError):
         atlas_page.write(factory.small(), (), tmp_path / "file" / "atlas", now=NOW)
+
+
+def test_the_atlas_and_the_report_lead_to_one_another(tmp_path: Path) -> None:
+    def atlas_text() -> str:
+        return atlas_page.write(factory.small(), (), tmp_path / "atlas", now=NOW).read_text(encoding="utf-8")
+
+    def report_text() -> str:
+        return render.write(small_run(), tmp_path).read_text(encoding="utf-8")
+
+    assert 'href="../index.html"' not in atlas_text()
+    (tmp_path / "atlas" / "index.html").unlink()
+    assert "Every release" not in report_text()
+    assert '<a href="../index.html">The matrix</a>' in atlas_text()
+    assert '<a href="atlas/index.html">Every release</a>' in report_text()
 
 
 def test_the_whole_history_fits() -> None:

@@ -22,12 +22,18 @@ PAGE_STYLES = ("index.css", "pins.css", "compare.css")
 PAGE_SCRIPTS = ("address.js", "table.js", "index.js", "pins.js", "compare.js")
 """Templates' files that a page inlines, in this order."""
 
+ATLAS = f"atlas/{PAGE}"
+"""The atlas of every release, where it was published beside the report; the page then leads there."""
+
 FOLDERS = ("badges", "cells", "details", "locks")
 """Folders that belong to a report as a whole: publishing a report replaces them."""
 
 
-def pages(page: Page) -> dict[str, str]:
-    """The details of each scenario and, last, the page, as HTML; the same page gives the same bytes."""
+def pages(page: Page, *, atlas: str = "") -> dict[str, str]:
+    """The details of each scenario and, last, the page, as HTML; the same page gives the same bytes.
+
+    ``atlas`` is the address of the atlas that is published beside them, if any.
+    """
     templates = html.templates()
     details, index = templates.get_template("details.html.j2"), templates.get_template("index.html.j2")
     texts, inlined = {}, html.inlined(_style(page, (*STYLES, "details.css")))
@@ -35,7 +41,7 @@ def pages(page: Page) -> dict[str, str]:
     for before, scenario, after in zip((None, *scenarios), scenarios, (*scenarios[1:], None), strict=False):
         texts[scenario.page] = details.render(page=page, scenario=scenario, before=before, after=after, **inlined)
     script = "".join(map(html.asset, PAGE_SCRIPTS))
-    texts[PAGE] = index.render(page=page, **html.inlined(_style(page, (*STYLES, *PAGE_STYLES)), script))
+    texts[PAGE] = index.render(page=page, atlas=atlas, **html.inlined(_style(page, (*STYLES, *PAGE_STYLES)), script))
     return texts
 
 
@@ -52,6 +58,7 @@ def files(
     history: History | None = None,
     published: Published | None = None,
     page: Page | None = None,
+    atlas: str = "",
 ) -> dict[str, str]:
     """Every file of a report: path relative to its directory -> text.
 
@@ -70,7 +77,7 @@ def files(
     texts["latest.json"] = run.to_json() + "\n"
     texts["summary.md"] = summary(page)
     texts |= exports.files(run, history, published)
-    return texts | pages(page)
+    return texts | pages(page, atlas=atlas)
 
 
 def write(
@@ -89,6 +96,7 @@ def write(
     page is replaced last, so that a page never speaks of files that are not there.
     Raises :class:`StorageError` where the directory cannot be written.
     """
-    texts = files(run, before=before, ledger=ledger, history=history, published=published, page=page)
+    atlas = ATLAS if (directory / ATLAS).is_file() else ""
+    texts = files(run, before=before, ledger=ledger, history=history, published=published, page=page, atlas=atlas)
     publish(texts, directory, FOLDERS)
     return directory / PAGE
