@@ -67,7 +67,11 @@ def run_column(plan: Plan, version: Version, settings: Settings, store: Store, p
     """
     try:
         progress(f"{version.id}  resolving {version.sources[0]}")
-        built = build(plan.matrix, version, settings, progress)
+        resolution = _resolve(plan.matrix, version, settings)
+        if (known := _known(plan, version, resolution, settings, store)) is not None:
+            store.put_column(known)
+            return _unchanged(plan, known, progress)
+        built = _build(resolution, settings, progress)
     except EnvironmentFailure as failure:
         nothing = Column(version=version.id, definition=definition(plan.matrix, version), machine=plan.machine)
         return _unavailable(nothing, failure, store, progress)
@@ -78,10 +82,9 @@ def run_column(plan: Plan, version: Version, settings: Settings, store: Store, p
         # directory; the second finds the results of the first.
         in_use = settings.in_use(column.environment)
         with alone(in_use, lambda: progress(f"{version.id}  waiting for another run of the same environment")):
-            results, todo = _recall(plan, column, settings, store)
+            todo = _missing(plan, column, settings, store)
             if not todo:
-                progress(f"{version.id}  {len(results)}/{len(plan.cells)}  all taken from the store, unchanged")
-                return column
+                return _unchanged(plan, column, progress)
             ground = _ground(built, settings)
             try:
                 _run_cells(plan, column, built.python, ground, todo, settings, store, progress)
@@ -105,19 +108,46 @@ def build(
     matrix: Matrix, version: Version, settings: Settings, progress: Progress = lambda _: None
 ) -> environment.Environment:
     """A version's environment, resolved anew and reused where it is the same; raises EnvironmentFailure."""
-    resolution = resolve.resolve(version, matrix, root=settings.root, environ=settings.environ, state=settings.state)
-    progress(f"{version.id}  environment for {resolution.column.shows}")
+    return _build(_resolve(matrix, version, settings), settings, progress)
+
+
+def _resolve(matrix: Matrix, version: Version, settings: Settings) -> resolve.Resolution:
+    return resolve.resolve(version, matrix, root=settings.root, environ=settings.environ, state=settings.state)
+
+
+def _build(resolution: resolve.Resolution, settings: Settings, progress: Progress) -> environment.Environment:
+    progress(f"{resolution.column.version}  environment for {resolution.column.shows}")
     return environment.build(resolution, settings.environments, environ=settings.environ)
 
 
-def _recall(plan: Plan, column: Column, settings: Settings, store: Store) -> tuple[list[str], list[PlannedCell]]:
-    """The cells that are known, and those that must be run."""
+def _known(
+    plan: Plan, version: Version, resolution: resolve.Resolution, settings: Settings, store: Store
+) -> Column | None:
+    """The column of a resolution whose every cell is known: its environment is needed by nobody, nor looked at."""
+    new = resolution.column
+    old = store.columns([new.version]).get(new.version)
+    name = environment.name_of(resolution, settings.environ)
+    if old is None or not old.ready or (old.lock_hash, old.environment) != (new.lock_hash, name):
+        return None
+    # The packages are the old ones: what is built from a source says its version only when it is installed.
+    told = {"packages": old.packages, "transformers": old.transformers, "environment": old.environment}
+    meant = {"definition": definition(plan.matrix, version), "machine": plan.machine}
+    column = new.model_copy(update=told | meant)
+    return None if _missing(plan, column, settings, store) else column
+
+
+def _unchanged(plan: Plan, column: Column, progress: Progress) -> Column:
+    progress(f"{column.version}  {len(plan.cells)}/{len(plan.cells)}  all taken from the store, unchanged")
+    return column
+
+
+def _missing(plan: Plan, column: Column, settings: Settings, store: Store) -> list[PlannedCell]:
+    """The cells that must be run."""
     if settings.fresh:
-        return [], list(plan.cells)
+        return list(plan.cells)
     keys = {cell.id: plan.key(column, cell) for cell in plan.cells}
     rows = {row.cell: row for row in store.get(keys.values()).values()}
-    todo = [cell for cell in plan.cells if cell.id not in rows or _lacked_a_variable(rows[cell.id], cell, settings)]
-    return sorted(rows.keys() - {cell.id for cell in todo}), todo
+    return [cell for cell in plan.cells if cell.id not in rows or _lacked_a_variable(rows[cell.id], cell, settings)]
 
 
 def _lacked_a_variable(row: CellResult, cell: PlannedCell, settings: Settings) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from compatmatrix import loading
+from compatmatrix.atlas import Atlas
 from compatmatrix.cli import cli
 from compatmatrix.ledger import matches
 from compatmatrix.report import context, markdown
@@ -22,6 +23,11 @@ def published() -> Run:
     return Run.from_json((ROOT / "reports" / "latest.json").read_bytes())
 
 
+@pytest.fixture(scope="module")
+def atlas() -> Atlas:
+    return Atlas.model_validate_json((ROOT / "reports" / "atlas" / "atlas.json").read_bytes())
+
+
 def test_the_readmes_table_is_that_of_the_published_run(published: Run) -> None:
     assert markdown.insert(README, context.build(published)) == README, "accept the new one: compatmatrix readme"
 
@@ -31,6 +37,23 @@ def test_the_published_run_is_whole(published: Run) -> None:
     assert {(row.version, row.cell) for row in published.results} == planned
     assert len(published.results) == len(planned)
     assert not {row.outcome for row in published.results} & {Outcome.NOT_RUN, Outcome.ENV_FAIL}
+
+
+def test_the_published_atlas_is_whole_and_of_the_same_scenarios(published: Run, atlas: Atlas) -> None:
+    assert [each.cell for each in atlas.cells] == [cell for s in published.scenarios for cell in s.cells]
+    assert {span.outcome for each in atlas.cells for span in each.spans}.isdisjoint({Outcome.NOT_RUN, Outcome.ENV_FAIL})
+    for each in atlas.cells:
+        assert sum(span.releases for span in each.spans) == len(atlas.releases)
+
+
+def test_the_published_atlas_says_what_the_published_run_says(published: Run, atlas: Atlas) -> None:
+    """Both were measured beside the same lock: a scenario, or how it is judged, has not changed in between."""
+    places = {release.lock_hash: index for index, release in enumerate(atlas.releases)}
+    columns = {column.version: places[column.lock_hash] for column in published.columns if column.lock_hash in places}
+    assert columns
+    outcomes = {each.cell: [span.outcome for span in each.spans for _ in range(span.releases)] for each in atlas.cells}
+    shown = [row for row in published.results if row.version in columns]
+    assert not [row.cell for row in shown if outcomes[row.cell][columns[row.version]] is not row.outcome]
 
 
 def test_ci_runs_the_readmes_test_command() -> None:
@@ -63,9 +86,9 @@ def test_every_dependency_is_explained() -> None:
         assert f"| {name} |" in table, name
 
 
-def test_no_path_of_a_machine_is_published(published: Run) -> None:
-    text = published.to_json()
-    assert not re.search(r"(?<![\w.~-])/(?:home|root|Users|work|tmp|opt)/", text)
+def test_no_path_of_a_machine_is_published(published: Run, atlas: Atlas) -> None:
+    for text in (published.to_json(), atlas.to_json()):
+        assert not re.search(r"(?<![\w.~-])/(?:home|root|Users|work|tmp|opt)/", text)
 
 
 CELL = re.compile(r"(?<![\w/.-])[a-z0-9-]+/[a-z0-9-]+\[[^\]\s]*\]")

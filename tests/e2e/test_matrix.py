@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import sqlite3
 import time
@@ -95,6 +96,27 @@ def test_a_second_run_measures_nothing_and_a_selected_one_leaves_the_report_alon
     assert status == 0, output
     assert (project.directory / "reports" / "latest.json").read_bytes() == page
     assert (project.directory / ".compatmatrix" / "selection" / "index.html").exists()
+
+
+def test_an_environment_that_no_cell_needs_is_not_built(project: Project) -> None:
+    project.write_matrix([release("1.0.0")])
+    assert project.run("compatmatrix", "run")[0] == 0
+    before = project.latest()
+    (environment,) = (project.directory / ".compatmatrix" / "environments").glob("transformers-1.0.0-*")
+    shutil.rmtree(environment)
+    assert project.run("compatmatrix", "run")[0] == 0
+    after = project.latest()
+    assert not environment.exists()
+    assert after.results == before.results
+    assert [column.model_copy(update={"resolved_at": None}) for column in after.columns] == [
+        column.model_copy(update={"resolved_at": None}) for column in before.columns
+    ]
+    project.environ["CFLAGS"] = "-O0"  # what is built from sources may come out otherwise: another environment
+    assert project.run("compatmatrix", "run")[0] == 0
+    assert project.latest().columns[0].environment != environment.name
+    del project.environ["CFLAGS"]
+    assert project.run("compatmatrix", "run", "--fresh", "tiny/load[plain]")[0] == 0
+    assert environment.exists()
 
 
 def test_a_changed_matrix_does_not_show_columns_of_the_old_one(project: Project) -> None:
