@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.bench import SCENARIOS, Bench, tell
-from benchmarks.figures import Group, floor, ratio
+from benchmarks.figures import Group, floor
 from benchmarks.page import goal, seconds, table, times
 from benchmarks.usage import Usage
 from compatmatrix.execute import Limits, Probe
@@ -63,15 +63,12 @@ def text(bench: Bench, groups: list[Group], least: Usage, used: Usage, apart: tu
     number = len(bench.sample) * len(bench.versions)
     imports, own = sum(group.imports for group in groups), sum(sum(group.cells) for group in groups)
     rest = used.processor - start.processor - least.processor
-    more = (len(bench.every) - len(bench.sample)) * len(bench.versions)
-    all_used, all_least = used.processor + more * bench.each.processor, least.processor + more * own / number
     rows = [
         [f"imports, {len(groups)} of them", "", seconds(imports)],
         [f"own work of {number} scenarios", "", seconds(own)],
         [f"**the floor**, packed over {bench.processors} processors", seconds(least.wall), seconds(least.processor)],
         [f"**measured**: the columns, {number} cells anew", seconds(used.wall), seconds(used.processor)],
         ["measured / floor", times(used.wall / least.wall), times(used.processor / least.processor)],
-        [f"the same for all {len(bench.every)} cells, *estimated*", "", times(ratio(all_used, all_least))],
         ["of it, start: nox, scenarios, resolution", seconds(start.wall), seconds(start.processor)],
         [f"of it, about each cell: {1000 * rest / number:.0f} ms", "", seconds(rest)],
         [
@@ -89,8 +86,8 @@ def text(bench: Bench, groups: list[Group], least: Usage, used: Usage, apart: tu
         met=above <= TIMES,
         found=f"{times(used.wall / least.wall)} in wall-clock time, {times(used.processor / least.processor)} in "
         "processor time",
-        why=f"Beyond the floor, as parts of it: {shares}. Starting and resolving is paid once for each column, and "
-        f"weighs less beside all {len(bench.every)} cells, for which {times(ratio(all_used, all_least))} is estimated.",
+        why=f"Beyond the floor, as parts of it: {shares}. Starting and resolving is paid once for each column. For all "
+        f"{len(bench.every)} cells no figure is given: their own work differs too much for a sample to tell it.",
     )
     return f"""\
 The columns over the same sample as above, measured anew in environments that are there, against the least that they
@@ -100,7 +97,5 @@ end. The packing is a bound: all work over all processors, as if the cells of a 
 time of the floor is measured with nothing else of this project running.
 
 {table(["what", "wall", "processor"], rows)}
-
-The estimate adds to both what one more cell costs: measured here, and of its own work there.
 
 {reached}"""
