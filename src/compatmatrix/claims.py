@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from packaging.specifiers import SpecifierSet
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from compatmatrix.matrix import Specifier, Why
+from compatmatrix.matrix_texts import Specifier, Why
 from compatmatrix.results import Column
 
 Globs = Annotated[tuple[str, ...], Field(min_length=1)]

@@ -11,7 +11,7 @@ from typing import Annotated
 from packaging.specifiers import SpecifierSet
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from compatmatrix.matrix import Specifier, Why
+from compatmatrix.matrix_texts import Specifier, Why
 from compatmatrix.results import CellResult, Column, Outcome
 
 

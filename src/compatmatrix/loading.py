@@ -20,7 +20,7 @@ from compatmatrix import mistakes, roots
 from compatmatrix.claims import Claims
 from compatmatrix.errors import InputError, MatrixError, ScenarioError
 from compatmatrix.ledger import Ledger
-from compatmatrix.matrix import Matrix
+from compatmatrix.matrix import SOURCES, Matrix
 from compatmatrix.results import Scenario
 from compatmatrix.text import clean, one_line
 
@@ -131,6 +131,9 @@ def _describe(problem: Any, root: yaml.Node | None, model: type[BaseModel]) -> s
         message = "unknown key" + (f". Did you mean {close[0]!r}?" if close else "")
     elif problem["type"] == "missing":
         message = "is missing"
+    elif problem["type"] == "source_kind" and isinstance(problem["input"], dict):
+        close = [near for key in problem["input"] for near in difflib.get_close_matches(str(key), SOURCES, 1, 0.5)]
+        message += f". Did you mean {close[0]!r}?" if close else ""
     return f"line {line}: {path + ': ' if path else ''}{message}"
 
 

@@ -9,15 +9,11 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion
-from packaging.version import Version as Release
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ByteSize,
     ConfigDict,
     Discriminator,
@@ -25,49 +21,11 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     Tag,
+    field_validator,
     model_validator,
 )
 
-NEWEST = "newest"
-
-
-def _specifier(text: str) -> str:
-    try:
-        SpecifierSet(text)
-    except InvalidSpecifier as error:
-        raise ValueError(f"{text!r} is not a version range such as '>=4.40,<5'") from error
-    return text
-
-
-def _requirement(text: str) -> str:
-    try:
-        Requirement(f"package{text}")
-    except InvalidRequirement as error:
-        raise ValueError(f"{text!r} is not a requirement such as '==2.13.0' or '>=1.0,<2'") from error
-    return text
-
-
-def _release(text: str) -> str:
-    if text != NEWEST:
-        try:
-            Release(text)
-        except InvalidVersion as error:
-            raise ValueError(f"{text!r} is not a release number such as '4.46.3', nor '{NEWEST}'") from error
-    return text
-
-
-def _text(value: object) -> object:
-    # YAML reads 4.50 as a number and would lose the zero: only text can be trusted.
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        raise ValueError(f"write it in quotes: {value!r} was read as a number, which loses zeros")
-    return value
-
-
-Specifier = Annotated[str, AfterValidator(_specifier)]
-RequirementText = Annotated[str, BeforeValidator(_text), AfterValidator(_requirement)]
-ReleaseText = Annotated[str, BeforeValidator(_text), AfterValidator(_release)]
-Id = Annotated[str, BeforeValidator(_text), Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
-Why = Annotated[str, Field(min_length=3)]
+from compatmatrix.matrix_texts import NEWEST, Commit, Id, Minor, ReleaseText, RequirementText, Specifier, Why
 
 
 class Model(BaseModel):
@@ -90,7 +48,7 @@ class GitSource(Model):
     """A git repository at a pinned commit or at the tip of a branch."""
 
     git: str = Field(min_length=1, description="URL of the repository (https, ssh or file)")
-    commit: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$", description="the full commit")
+    commit: Commit | None = Field(default=None, description="the full commit")
     branch: str | None = Field(default=None, min_length=1)
     tag: str | None = Field(default=None, description="the tag that the commit stands for; for readers only")
     reports: str | None = Field(default=None, description="the version that the code at the commit reports")
@@ -116,13 +74,13 @@ class PathSource(Model):
         return self.path
 
 
-_SOURCES = {"pypi": PypiSource, "git": GitSource, "path": PathSource}
+SOURCES = {"pypi": PypiSource, "git": GitSource, "path": PathSource}
 
 
 def _kind(value: Any) -> str | None:
     if isinstance(value, dict):
-        return next((kind for kind in _SOURCES if kind in value), None)
-    return next((kind for kind, model in _SOURCES.items() if isinstance(value, model)), None)
+        return next((kind for kind in SOURCES if kind in value), None)
+    return next((kind for kind, model in SOURCES.items() if isinstance(value, model)), None)
 
 
 Source = Annotated[
@@ -204,19 +162,20 @@ class Policy(Model):
 class Matrix(Model):
     """The whole of matrix.yaml."""
 
-    python: Annotated[str, BeforeValidator(_text), Field(pattern=r"^3\.\d+$")]
+    python: Minor
     versions: tuple[Version, ...] = Field(min_length=1)
     companions: tuple[Companion, ...] = ()
     scenarios: Selection = Selection()
     policy: Policy = Policy()
 
-    @model_validator(mode="after")
-    def _ids_are_unique(self) -> Matrix:
-        seen: set[str] = set()
-        for version in self.versions:
+    @field_validator("versions")
+    @classmethod
+    def _ids_are_unique(cls, versions: tuple[Version, ...]) -> tuple[Version, ...]:
+        seen: dict[str, int] = {}
+        for index, version in enumerate(versions):
             # Case and punctuation are not enough to tell two sessions, directories or anchors apart.
             folded = re.sub(r"[^a-z0-9]+", "-", version.id.lower())
-            if folded in seen:
-                raise ValueError(f"versions: the id {version.id!r} is there twice, or differs in punctuation only")
-            seen.add(folded)
-        return self
+            if (other := seen.setdefault(folded, index)) != index:
+                told = f"the id {version.id!r} is there twice, or differs in punctuation only"
+                raise ValueError(f"{told}: versions[{other}] and versions[{index}]")
+        return versions

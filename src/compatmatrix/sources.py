@@ -12,7 +12,8 @@ from pathlib import Path
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from compatmatrix.matrix import NEWEST, GitSource, PathSource, PypiSource, Source
+from compatmatrix.matrix import GitSource, PathSource, PypiSource, Source
+from compatmatrix.matrix_texts import NEWEST
 from compatmatrix.results import EnvReason
 from compatmatrix.text import redact
 from compatmatrix.tools import last_line

@@ -85,7 +85,7 @@ scenario: {}
         "line 3: versions[0].sources: is missing",
         "line 4: versions[0].sorces: unknown key. Did you mean 'sources'?",
         "line 9: versions[1].sources[0].comit: unknown key. Did you mean 'commit'?",
-        "line 10: versions[1].sources[1]: a source has one of the keys 'pypi', 'git' and 'path'",
+        "line 10: versions[1].sources[1]: a source has one of the keys 'pypi', 'git' and 'path'. Did you mean 'pypi'?",
         "line 11: versions[1].sources[2].pypi: 'banana' is not a release number such as '4.46.3', nor 'newest'",
         "line 13: companions[0].requirement: is missing",
         "line 14: companions[0].requirment: unknown key. Did you mean 'requirement'?",
@@ -101,9 +101,12 @@ scenario: {}
         ("", "line 1: the file must be a mapping with the key 'versions'"),
         ("versions: [", "line 1: not YAML: expected the node content, but found '<stream end>'"),
         (GOOD + "python: '3.12'\n", "line 14: not YAML: the key 'python' is there twice"),
-        (GOOD.replace("id: dev", "id: 4-36-2"), "line 1: versions: the id '4-36-2' is there twice"),
+        (GOOD.replace("id: dev", "id: 4-36-2"), "line 2: versions: the id '4-36-2' is there twice"),
         (GOOD.replace('when: ">=4"', 'when: "four"'), "line 12: companions[0].when: 'four' is not a version range"),
-        (GOOD.replace("commit: 0123456789abcdef", "commit: 0123"), "line 8: versions[1].sources[0].commit: String"),
+        (
+            GOOD.replace("commit: 0123456789abcdef", "commit: 0123"),
+            "commit: '01230123456789abcdef01234567' is not a whole commit",
+        ),
         (GOOD.replace("        commit: 0123456789abcdef0123456789abcdef01234567\n", ""), "exactly one of 'commit'"),
     ],
 )
