@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from compatmatrix.errors import EnvironmentFailure, InfrastructureError
+from compatmatrix.errors import InfrastructureError
 from compatmatrix.execute.asked import asked, without
 from compatmatrix.execute.limits import Limits, Watch
 from compatmatrix.execute.pipe import Zygote
 from compatmatrix.execute.processes import stopped
+from compatmatrix.execute.ready import ProbeStartError, Ready
 from compatmatrix.execute.records import RecordError, forget, read_json, read_log, read_record
 from compatmatrix.records import Ended, How
 from compatmatrix.results import EnvReason
@@ -23,36 +23,6 @@ _POLL = 0.05
 _KILL_SECONDS = 6.0
 _SPARE = 4096
 _HELD = "it was stopped by a signal"
-
-
-class ProbeStartError(EnvironmentFailure):
-    """The environment's libraries could not be imported; ``traceback`` and ``log`` tell why.
-
-    ``module`` is the one that could not be imported, as far as it is known; where it is ``virtualcuda``, the
-    machine lacks virtual devices, and nothing is wrong with the environment.
-    """
-
-    def __init__(
-        self, reason: EnvReason, message: str, *, traceback: str = "", log: str = "", module: str = ""
-    ) -> None:
-        hint = "look at the traceback; the companions of this version in matrix.yaml may not fit it"
-        super().__init__(reason.value, message, hint=hint, log=log)
-        self.traceback = traceback
-        self.module = module
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ready:
-    """What the environment said of itself after the import: versions, seconds for each import."""
-
-    versions: dict[str, str]
-    imports: dict[str, float]
-    not_warmed: dict[str, str]
-    threads: int
-
-    @property
-    def seconds(self) -> float:
-        return sum(self.imports.values())
 
 
 class Probe:
@@ -162,12 +132,7 @@ class Probe:
             if error is not None:
                 message = f"importing {error['module']} failed: {error['type']}: {error['message']}"
                 raise self._failure(message, str(error["traceback"]), str(error["module"]))
-            return Ready(
-                versions=dict(facts["versions"]),
-                imports={entry["module"]: float(entry["seconds"]) for entry in facts["imports"]},
-                not_warmed=dict(facts["not_warmed"]),
-                threads=int(facts["threads"]),
-            )
+            return Ready.of(facts)
         except (RecordError, KeyError, TypeError, ValueError) as error:
             raise self._failure(f"ready.json: {error}") from error
 
