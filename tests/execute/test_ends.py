@@ -193,6 +193,7 @@ def test_a_cell_whose_directory_is_removed_is_lost(python: Path, tmp_path: Path)
 
 def test_a_cell_that_cannot_be_started_is_nobodys_crash(python: Path, tmp_path: Path) -> None:
     with Probe(python, PROBE, [FAILING], tmp_path) as probe:
+        assert probe.run("good/passes[one,a]", LIMITS).record  # it serves: what it needs for itself is open
         resource.prlimit(zygote_of(probe).pid, resource.RLIMIT_NOFILE, (3, 3))
         with pytest.raises(InfrastructureError, match=r"good/passes\[one,a\] could not be started: OSError"):
             probe.run("good/passes[one,a]", LIMITS)
