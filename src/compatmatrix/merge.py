@@ -1,7 +1,7 @@
 """Columns that were run elsewhere (another machine, a CI job) taken into the local store, all of them or none.
 
-The other store is read as untrusted: read-only, its tables must be exactly those that a store has, and every row is
-validated. A key stands for everything that a result depends on, so rows of the same key measured the same thing:
+The other store is read as untrusted (:mod:`compatmatrix.foreign`). A key stands for everything that a result depends
+on, so rows of the same key measured the same thing:
 
 * the same outcome twice: the newer measurement is kept;
 * different outcomes: the worst is the verdict and ``attempts`` holds both, so that the cell is *flaky*, as it is where
@@ -15,33 +15,25 @@ taken at its word only about that column: what one column's machine says of anot
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import itertools
-import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-from pydantic import BaseModel
-
-from compatmatrix import reading
+from compatmatrix import foreign
 from compatmatrix.errors import InputError, StorageError
 from compatmatrix.report.display import plural
 from compatmatrix.results import CellResult, Column, Outcome
-from compatmatrix.store import SCHEMA, STORE, VERSION, Store
+from compatmatrix.store import STORE, Store
 from compatmatrix.text import one_line
 
 AHEAD = datetime.timedelta(hours=1)
 """How far another machine's clock may be ahead of this one's."""
 _TOLD = 20
 """Differing cells that are named; of the others only the number is told."""
-_HINT = "nothing was merged; run the column again there, or leave this file out (--leave-out-damaged does)"
 _FOLDER = "column-"
-
-M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass
@@ -100,7 +92,7 @@ def merge(
     with store.transaction():
         for path in find(paths):
             try:
-                columns, rows = _read(path, now + AHEAD)
+                columns, rows = foreign.read(path, now + AHEAD)
             except StorageError as error:
                 if not leave_out_damaged:
                     raise
@@ -117,13 +109,6 @@ def merge(
             echo(f"{path}: {merged}")
             done.append(merged)
     return done
-
-
-def _read(path: Path, latest: datetime.datetime) -> tuple[list[Column], list[CellResult]]:
-    """All of a foreign store, before anything of it is taken."""
-    with _reading(path) as db:
-        columns = list(_rows(path, db, Column, "version", "columns", latest))
-        return columns, list(_rows(path, db, CellResult, "key", "results", latest))
 
 
 def _bound(
@@ -217,66 +202,3 @@ def _order(row: CellResult) -> tuple[int, datetime.datetime, str]:
 def _moment(moment: datetime.datetime | None) -> datetime.datetime:
     moment = moment or datetime.datetime.min
     return moment if moment.tzinfo else moment.replace(tzinfo=datetime.timezone.utc)
-
-
-@contextlib.contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A foreign store, opened read-only and checked to be one."""
-    try:
-        db = sqlite3.connect(path.absolute().as_uri() + "?mode=ro", uri=True)
-        try:
-            db.execute("PRAGMA trusted_schema=OFF")
-            db.execute("PRAGMA cell_size_check=ON")
-            _check(path, db)
-            yield db
-        finally:
-            db.close()
-    except (sqlite3.DatabaseError, UnicodeDecodeError, OSError) as error:
-        raise StorageError(f"{path}: {one_line(str(error))}", hint=_HINT) from error
-
-
-def _check(path: Path, db: sqlite3.Connection) -> None:
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version != VERSION:
-        raise StorageError(f"{path}: store version {version}; this compatmatrix merges {VERSION}", hint=_HINT)
-    # Exactly the tables of a store: no view, trigger or computed column that would run here.
-    if _tables(db) != _expected():
-        raise StorageError(f"{path}: not a results store of compatmatrix: its tables are others", hint=_HINT)
-    sound = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if sound != "ok":
-        raise StorageError(f"{path}: damaged: {one_line(str(sound))}", hint=_HINT)
-
-
-def _tables(db: sqlite3.Connection) -> list[tuple[str, str, str]]:
-    return db.execute("SELECT type, name, coalesce(sql, '') FROM sqlite_master ORDER BY type, name").fetchall()
-
-
-def _expected() -> list[tuple[str, str, str]]:
-    with contextlib.closing(sqlite3.connect(":memory:")) as db:
-        db.executescript(SCHEMA)
-        return _tables(db)
-
-
-def _rows(
-    path: Path, db: sqlite3.Connection, model: type[M], name_column: str, table: str, latest: datetime.datetime
-) -> Iterator[M]:
-    """The rows of a table as models; each must be filed under its own name, and none come from the future."""
-    for name, text in db.execute(f"SELECT {name_column}, json FROM {table} ORDER BY 1"):  # noqa: S608 - our own words
-        try:
-            row = model.model_validate_json(text)
-            if not name or getattr(row, name_column) != name:
-                raise ValueError("the row is filed under another name than its own")
-            _check_time(row, latest)
-        except (ValueError, TypeError) as error:
-            raise StorageError(
-                f"{path}: the row {one_line(str(name), 60)!r} cannot be used: {reading.why(error)}", hint=_HINT
-            ) from error
-        yield row
-
-
-def _check_time(row: BaseModel, latest: datetime.datetime) -> None:
-    for name in ("resolved_at", "measured_at"):
-        moment: datetime.datetime | None = getattr(row, name, None)
-        reading.zoned(name, moment)
-        if moment is not None and moment > latest:
-            raise ValueError(f"{name}: {moment.isoformat()} is in the future")
