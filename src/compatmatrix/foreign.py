@@ -25,7 +25,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def read(path: Path, latest: datetime.datetime) -> tuple[list[Column], list[CellResult]]:
-    """All of a store, before anything of it is taken; raises :class:`StorageError` where it cannot be trusted to be one."""
+    """All of a store, before anything of it is taken; raises :class:`StorageError` where it cannot be trusted."""
     with _reading(path) as db:
         columns = list(_rows(path, db, Column, "version", "columns", latest))
         return columns, list(_rows(path, db, CellResult, "key", "results", latest))
