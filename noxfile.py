@@ -18,11 +18,12 @@ from pathlib import Path
 import nox
 
 from compatmatrix import session as glue
+from compatmatrix.processors import available
 
 nox.needs_version = ">=2026.8.10"
 nox.options.default_venv_backend = "uv"
 nox.options.sessions = ["matrix"]
-nox.options.parallel = glue.parallel()
+nox.options.parallel = available()
 
 VERSIONS = glue.version_ids()
 #: The tests that need torch, and the version whose environment each directory of them runs in: the oldest at a fixed

@@ -14,10 +14,10 @@ from benchmarks.usage import Usage, spend
 from compatmatrix import pipeline
 from compatmatrix.execute import Probe
 from compatmatrix.loading import PROBE
+from compatmatrix.measuring import by_devices
 from compatmatrix.plan import PlannedCell
+from compatmatrix.processors import available
 from compatmatrix.results import Column, Outcome, Run
-from compatmatrix.runner import by_devices
-from compatmatrix.session import parallel
 from compatmatrix.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,7 +62,7 @@ class Bench:
 
     @property
     def processors(self) -> int:
-        return parallel()
+        return available()
 
     def compatmatrix(self, *arguments: str) -> Usage:
         """The cost of a command of the tool."""

@@ -12,7 +12,7 @@ from compatmatrix.matrix import Companion, GitSource, Matrix, Version
 from compatmatrix.plan import Plan
 from compatmatrix.releases import Release
 from compatmatrix.results import Column, EnvReason
-from compatmatrix.runner import Settings
+from compatmatrix.settings import Settings
 from compatmatrix.store import Store
 from compatmatrix.sweep_sheet import cells_of, matrix_of, unmeasured
 

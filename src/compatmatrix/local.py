@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from compatmatrix import environment
 from compatmatrix.column_process import ColumnProcess
 from compatmatrix.errors import Exit
-from compatmatrix.runner import Settings
+from compatmatrix.settings import Settings
 from compatmatrix.sweep import Echo, Ended
 from compatmatrix.text import clean
 

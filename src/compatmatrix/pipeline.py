@@ -16,6 +16,7 @@ from compatmatrix.ledger import Ledger
 from compatmatrix.locks import alone
 from compatmatrix.matrix import Companion
 from compatmatrix.results import Run
+from compatmatrix.settings import Settings
 from compatmatrix.store import Store
 from compatmatrix.wholeness import forget_byte_code, stamps
 
@@ -28,7 +29,7 @@ class Job:
 
     plan: plan.Plan
     ledger: Ledger
-    settings: runner.Settings
+    settings: Settings
     selected: bool
     output: Path
     baseline: Path
@@ -44,23 +45,26 @@ def load(
     state: Path = Path(".compatmatrix"),
     fresh: bool = False,
     isolation: str = "fork",
+    jobs: int = 1,
     output: Path | None = None,
     baseline: Path | None = None,
     ledger_file: Path | None = None,
 ) -> Job:
     """Read everything that the user wrote; raises an :class:`InputError` before anything runs.
 
-    ``scenario_roots`` is what ``--scenarios`` names: files and directories beside the shipped scenarios.
+    ``jobs`` cells run at once, over all columns. ``scenario_roots`` is what ``--scenarios`` names: files and
+    directories beside the shipped scenarios.
     """
     matrix = loading.load_matrix(matrix_file)
     where = roots.gather(scenario_roots, state)
     ledger = loading.load_yaml(ledger_file, Ledger) if ledger_file else loading.load_ledgers(where)
-    settings = runner.Settings(
+    settings = Settings(
         root=matrix_file.resolve().parent,
         state=state.resolve(),
         scenario_roots=where,
         isolation=isolation,
         fresh=fresh,
+        jobs=jobs,
         environ=dict(os.environ),
     )
     # Before they are read: what is written from here on is found out.

@@ -13,7 +13,7 @@ from compatmatrix import sweep_sheet
 from compatmatrix.errors import Exit, InfrastructureError, StorageError
 from compatmatrix.flips import Seen
 from compatmatrix.plan import Plan
-from compatmatrix.runner import Settings
+from compatmatrix.settings import Settings
 from compatmatrix.store import Store
 from compatmatrix.sweep import Ended, Executor
 

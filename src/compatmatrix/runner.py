@@ -3,60 +3,22 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 
 from compatmatrix import environment, resolve
-from compatmatrix.attempts import Progress, run_cell
+from compatmatrix.attempts import Progress
 from compatmatrix.errors import EnvironmentFailure
-from compatmatrix.execute import Probe, ProbeStartError, asked
-from compatmatrix.loading import PROBE, VIRTUALCUDA
+from compatmatrix.execute import asked
 from compatmatrix.locks import alone
 from compatmatrix.matrix import Matrix, Version
+from compatmatrix.measuring import Measuring, by_devices
 from compatmatrix.plan import Plan, PlannedCell, definition
+from compatmatrix.processors import Processors
 from compatmatrix.results import CellResult, Column, EnvFailure, EnvReason, Outcome
-from compatmatrix.store import STORE, Store
+from compatmatrix.settings import Settings
+from compatmatrix.store import Store
 from compatmatrix.text import clean, one_line
-from compatmatrix.wholeness import Ground, Stamps, contents
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """Where things are, and how cells are run."""
-
-    root: Path
-    state: Path
-    scenario_roots: tuple[Path, ...]
-    isolation: str = "fork"
-    fresh: bool = False
-    environ: Mapping[str, str] = field(default_factory=dict)
-    sources: Stamps | None = None
-
-    @property
-    def store(self) -> Path:
-        return self.state / STORE
-
-    @property
-    def environments(self) -> Path:
-        return self.state / "environments"
-
-    @property
-    def work(self) -> Path:
-        return self.state / "work"
-
-    @property
-    def source_roots(self) -> tuple[Path, ...]:
-        """The directories of code that the keys of results are made from: ``sources`` has stamps of their files."""
-        return (*self.scenario_roots, PROBE, VIRTUALCUDA)
-
-    def in_use(self, environment: str) -> Path:
-        """The lock that is held while cells run in an environment."""
-        return self.work / f"{environment}.lock"
-
-
-#: What virtual devices say where the machine or the build of torch cannot have them.
-_NO_VIRTUAL_DEVICES = ("NoCompilerError", "UnsuitableTorchError")
+from compatmatrix.wholeness import Ground, contents
+from compatmatrix.workers import Workers
 
 
 def run_column(plan: Plan, version: Version, settings: Settings, store: Store, progress: Progress) -> Column:
@@ -65,6 +27,13 @@ def run_column(plan: Plan, version: Version, settings: Settings, store: Store, p
     An environment that cannot be made is a column with a failure, not an exception. Interrupts pass
     through after every process of the column has been stopped; what was measured stays.
     """
+    with Processors(settings.processors, settings.jobs, memory=int(plan.matrix.policy.memory)) as processors:
+        return _run_column(plan, version, settings, store, progress, processors)
+
+
+def _run_column(
+    plan: Plan, version: Version, settings: Settings, store: Store, progress: Progress, processors: Processors
+) -> Column:
     try:
         progress(f"{version.id}  resolving {version.sources[0]}")
         resolution = _resolve(plan.matrix, version, settings)
@@ -86,8 +55,17 @@ def run_column(plan: Plan, version: Version, settings: Settings, store: Store, p
             if not todo:
                 return _unchanged(plan, column, progress)
             ground = _ground(built, settings)
+            measuring = Measuring(
+                plan=plan,
+                column=column,
+                python=built.python,
+                ground=ground,
+                settings=settings,
+                progress=progress,
+                done=len(plan.cells) - len(todo),
+            )
             try:
-                _run_cells(plan, column, built.python, ground, todo, settings, store, progress)
+                Workers(by_devices(todo), measuring.start, processors).run()
             except EnvironmentFailure as failure:
                 raise ground.lost() or failure from failure
     except EnvironmentFailure as failure:
@@ -153,71 +131,6 @@ def _missing(plan: Plan, column: Column, settings: Settings, store: Store) -> li
 def _lacked_a_variable(row: CellResult, cell: PlannedCell, settings: Settings) -> bool:
     """Whether it was skipped and may have what it asked for by now: that is no part of a result's key."""
     return row.outcome is Outcome.SKIPPED and bool(asked(cell.variant.needs, settings.environ))
-
-
-def _run_cells(
-    plan: Plan,
-    column: Column,
-    python: Path,
-    ground: Ground,
-    cells: Sequence[PlannedCell],
-    settings: Settings,
-    store: Store,
-    progress: Progress,
-) -> None:
-    done = len(plan.cells) - len(cells)
-    for devices, group in by_devices(cells):
-        try:
-            progress(f"{column.version}  importing transformers {column.transformers}")
-            with Probe(
-                python,
-                PROBE,
-                settings.scenario_roots,
-                settings.work / f"{column.environment}-{devices}",
-                isolation=settings.isolation,
-                threads=plan.matrix.policy.threads,
-                virtual_cuda=devices,
-                environ=settings.environ,
-            ) as probe:
-                for cell in group:
-                    done += 1
-                    progress(f"{column.version}  {done}/{len(plan.cells)}  {cell.id}")
-                    result = run_cell(probe, column.version, cell, plan.matrix.policy, progress)
-                    ground.doubt(result)
-                    _keep(plan, column, cell, result, store)
-        except ProbeStartError as error:
-            if error.module != "virtualcuda":
-                raise
-            # Nothing is wrong with the environment, nor with the version. What a machine lacks is an answer;
-            # any other trouble leaves the cells not run, and is told.
-            if not any(kind in str(error) for kind in _NO_VIRTUAL_DEVICES):
-                progress(f"{column.version}  {len(group)} cells not run: no virtual devices: {one_line(str(error))}")
-                return
-            for cell in group:
-                done += 1
-                skipped = CellResult(
-                    cell=cell.id, version=column.version, outcome=Outcome.SKIPPED, reason=one_line(str(error))
-                )
-                _keep(plan, column, cell, skipped, store)
-
-
-def by_devices(cells: Sequence[PlannedCell]) -> list[tuple[int, list[PlannedCell]]]:
-    """The cells that need no virtual devices, and those that do, with the largest number that any of them needs."""
-    needs = {cell.id: max((_devices(need) for need in cell.variant.needs), default=0) for cell in cells}
-    groups = [[cell for cell in cells if bool(needs[cell.id]) is virtual] for virtual in (False, True)]
-    return [(max(needs[cell.id] for cell in group), group) for group in groups if group]
-
-
-def _devices(need: str) -> int:
-    kind, _, count = need.partition(":")
-    return int(count or 1) if kind == "virtual-cuda" else 0
-
-
-def _keep(plan: Plan, column: Column, cell: PlannedCell, result: CellResult, store: Store) -> None:
-    # With microseconds: who repeats a cell tells the new row from the old one by it.
-    measured_at = datetime.datetime.now(datetime.timezone.utc)
-    key = plan.key(column, cell)
-    store.put(result.model_copy(update={"key": key, "measured_at": measured_at}))
 
 
 def _unavailable(column: Column, failure: EnvironmentFailure, store: Store, progress: Progress) -> Column:

@@ -33,12 +33,6 @@ def version_ids(path: str | Path = "matrix.yaml") -> list[str]:
     return list(dict.fromkeys(ids))
 
 
-def parallel() -> int:
-    """How many sessions run at once: one per processor that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return max(1, len(affinity(0)) if affinity else os.cpu_count() or 1)
-
-
 def uv_environment() -> dict[str, str]:
     """Variables that hand pip's configuration (indexes, find-links, certificate) on to uv, for nox's own installs."""
     from compatmatrix.indexes import uv_environment as configured

@@ -20,7 +20,7 @@ from compatmatrix.errors import Exit, InfrastructureError, InputError
 from compatmatrix.plan import Plan
 from compatmatrix.report.display import duration
 from compatmatrix.results import Column, EnvReason, Outcome
-from compatmatrix.runner import Settings
+from compatmatrix.settings import Settings
 from compatmatrix.store import Store
 from compatmatrix.sweep_sheet import cells_of
 from compatmatrix.text import clean, one_line

@@ -24,7 +24,7 @@ from compatmatrix.matrix import Matrix
 from compatmatrix.plan import Plan, definition, make
 from compatmatrix.results import CellResult, Column
 from compatmatrix.roots import gather
-from compatmatrix.runner import Settings
+from compatmatrix.settings import Settings
 from compatmatrix.store import STORE, Store
 from compatmatrix.sweep import Lost
 from tests.core.factories import result, scenario

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from compatmatrix import runner
+from compatmatrix import measuring
 from compatmatrix.execute import ProbeStartError
 from compatmatrix.matrix import Policy
+from compatmatrix.measuring import Measuring, by_devices
 from compatmatrix.plan import PlannedCell
+from compatmatrix.processors import Processors
 from compatmatrix.records import Ended
 from compatmatrix.results import CellResult, Column, EnvReason, Outcome, Scenario, Variant
+from compatmatrix.settings import Settings
 from compatmatrix.wholeness import Ground
+from compatmatrix.workers import Workers
 
 
 def cell(name: str, *needs: str) -> PlannedCell:
@@ -67,14 +72,22 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, failure: ProbeStartErro
     told: list[str] = []
     monkeypatch.setattr(FakeProbe, "asked", [], raising=False)
     monkeypatch.setattr(FakeProbe, "failure", failure, raising=False)
-    monkeypatch.setattr(runner, "Probe", FakeProbe)
+    monkeypatch.setattr(measuring, "Probe", FakeProbe)
+    monkeypatch.setattr(measuring, "Store", lambda _: contextlib.nullcontext(store))
     plan: Any = SimpleNamespace(
         matrix=SimpleNamespace(policy=Policy(retries=0)), cells=CELLS, key=lambda _, planned: planned.id
     )
     store: Any = SimpleNamespace(put=lambda result: stored.__setitem__(result.cell, result))
-    settings = runner.Settings(root=tmp_path, state=tmp_path, scenario_roots=())
-    ground = Ground(installed={}, work=tmp_path)
-    runner._run_cells(plan, Column(version="1.0"), Path("python"), ground, CELLS, settings, store, told.append)
+    column = Measuring(
+        plan=plan,
+        column=Column(version="1.0"),
+        python=Path("python"),
+        ground=Ground(installed={}, work=tmp_path),
+        settings=Settings(root=tmp_path, state=tmp_path, scenario_roots=()),
+        progress=told.append,
+    )
+    with Processors(tmp_path, 1, memory=0) as processors:
+        Workers(by_devices(CELLS), column.start, processors).run()
     return FakeProbe.asked, stored, told
 
 

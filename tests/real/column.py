@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from compatmatrix import attempts, loading, plan, runner
+from compatmatrix import attempts, loading, plan
 from compatmatrix.execute import Probe
+from compatmatrix.measuring import by_devices
 from compatmatrix.results import CellResult, Run
 
 ROOT = Path(__file__).parents[2]
@@ -75,7 +76,7 @@ def measure(column: Column, work: Path, cells: Sequence[str], *, isolation: str 
     policy = column.planned.matrix.policy
     environment = column.state / "environments" / column.run.columns[0].environment
     found: list[Answer] = []
-    for devices, group in runner.by_devices([by_id[cell] for cell in cells]):
+    for devices, group in by_devices([by_id[cell] for cell in cells]):
         with Probe(
             environment / "bin" / "python",
             loading.PROBE,

@@ -22,7 +22,7 @@ from compatmatrix.local import Work
 from compatmatrix.plan import definition
 from compatmatrix.releases import Release, public
 from compatmatrix.results import Column, Machine, Outcome
-from compatmatrix.runner import Settings
+from compatmatrix.settings import Settings
 from compatmatrix.store import Store
 from compatmatrix.sweep import Ended, Executor
 from tests.core.factories import result, scenario

@@ -19,7 +19,7 @@ from compatmatrix.matrix import Matrix, Policy, PypiSource
 from compatmatrix.plan import Plan, definition, make
 from compatmatrix.releases import Release
 from compatmatrix.results import Column, EnvFailure, EnvReason
-from compatmatrix.runner import Settings
+from compatmatrix.settings import Settings
 from compatmatrix.store import Store
 from compatmatrix.sweep import Ended, Lost, Sweep
 from tests.core.factories import result, scenario

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from compatmatrix.cli import completing
+from compatmatrix.processors import available
 from compatmatrix.text import redact, strip_controls
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -67,6 +68,12 @@ STATE = [
         default="fork" if hasattr(os, "fork") else "spawn",
         show_default=True,
         help="A forked child per cell, or a fresh process per cell.",
+    ),
+    click.option(
+        "--jobs",
+        type=click.IntRange(1),
+        default=available,
+        help="Cells that run at once, over all columns of a state directory. Default: one per processor.",
     ),
 ]
 OUTPUT = [

@@ -13,7 +13,6 @@ from compatmatrix.cli import completing
 from compatmatrix.cli.executing import EXECUTOR, cluster, on_cluster
 from compatmatrix.cli.options import CELLS, FILES, STATE, now, options, say
 from compatmatrix.errors import Exit
-from compatmatrix.session import parallel
 
 SERIES = [
     click.argument("specifier", metavar="RANGE"),
@@ -23,7 +22,6 @@ SERIES = [
     click.option("--latest-of-minor", is_flag=True, help="Only the last release of each minor version."),
 ]
 WORK = [
-    click.option("--jobs", type=click.IntRange(1), default=parallel, help="Columns at once; one per processor."),
     click.option("--keep-environments", is_flag=True, help="Remove none, even where the disk becomes short."),
     click.option(
         "--room",
@@ -48,7 +46,6 @@ OUTPUT = [
 @options(SERIES, STATE, WORK, OUTPUT, EXECUTOR)
 def sweep(
     specifier: str,
-    jobs: int,
     keep_environments: bool,
     room: float,
     output: Path | None,
@@ -79,7 +76,7 @@ def sweep(
         else:
             work = Work(
                 arguments=series.arguments + (("--fresh",) if given["fresh"] else ()),
-                jobs=jobs,
+                jobs=given["jobs"],
                 keep_environments=keep_environments,
                 room=int(room * (1 << 30)),
             )
@@ -118,7 +115,6 @@ def atlas(specifier: str, output: Path | None, **given: Any) -> Exit:
 def flips(
     specifier: str,
     changes: tuple[str, ...],
-    jobs: int,
     keep_environments: bool,
     room: float,
     confirm: bool,
@@ -142,7 +138,10 @@ def flips(
     chosen = [Change[name.upper()] for name in changes] or list(Change)
     if confirm:
         work = Work(
-            arguments=series.arguments, jobs=jobs, keep_environments=keep_environments, room=int(room * (1 << 30))
+            arguments=series.arguments,
+            jobs=given["jobs"],
+            keep_environments=keep_environments,
+            room=int(room * (1 << 30)),
         )
         found = sweep_stages.confirm(series, sheet, work, say, chosen)
     else:

@@ -27,7 +27,7 @@ from compatmatrix.cluster.order import INSTALL, Answer, Order, of_rows, program,
 from compatmatrix.errors import Exit, InfrastructureError, InputError, StorageError
 from compatmatrix.merge import merge
 from compatmatrix.plan import Plan, definition
-from compatmatrix.runner import Settings
+from compatmatrix.settings import Settings
 from compatmatrix.store import Store
 from compatmatrix.sweep import Echo, Ended, Lost
 from compatmatrix.text import one_line
@@ -160,7 +160,7 @@ class Cluster:
         return Order(
             id=id,
             cells=cells,
-            arguments=(isolation, "--fresh") if fresh else (isolation,),
+            arguments=(isolation, "--jobs=1", *(["--fresh"] if fresh else [])),
             program=self._program,
             content=self._content,
             topic=self._topic,

@@ -7,7 +7,7 @@ process ended, as plain data: :class:`compatmatrix.classify.Ended`. What that me
 
 from compatmatrix.execute.asked import asked
 from compatmatrix.execute.limits import Limits
-from compatmatrix.execute.probe import Probe
+from compatmatrix.execute.probe import Probe, Stopped
 from compatmatrix.execute.ready import ProbeStartError, Ready
 
-__all__ = ["Limits", "Probe", "ProbeStartError", "Ready", "asked"]
+__all__ = ["Limits", "Probe", "ProbeStartError", "Ready", "Stopped", "asked"]

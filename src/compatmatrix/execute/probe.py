@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,10 @@ _SPARE = 4096
 _HELD = "it was stopped by a signal"
 
 
+class Stopped(Exception):  # noqa: N818 - no error: it was asked for
+    """A probe was asked to stop while it worked."""
+
+
 class Probe:
     """A context manager: within it, :meth:`run` runs one cell after another, each in a process of its own.
 
@@ -38,6 +43,7 @@ class Probe:
         virtual_cuda: number of emulated CUDA devices, set up before torch is imported.
         environ: variables added to this process's; secrets and what steers Python are dropped by the probe.
         start_timeout: seconds for the imports.
+        stop: once another thread sets it, entering and :meth:`run` raise :class:`Stopped`.
 
     Entering raises :class:`ProbeStartError`. Leaving it, also by an exception or Ctrl-C, ends all processes
     within about a second. One instance serves one thread.
@@ -55,6 +61,7 @@ class Probe:
         virtual_cuda: int = 0,
         environ: Mapping[str, str] | None = None,
         start_timeout: float = 300.0,
+        stop: threading.Event | None = None,
     ) -> None:
         self._command = [str(python), "-I", str(probe_dir), "serve", "--slot", str(workdir)]
         self._command += ["--isolation", isolation, "--threads", str(threads), "--virtual-cuda", str(virtual_cuda)]
@@ -62,6 +69,7 @@ class Probe:
         self._workdir = workdir
         self._environ = dict(environ or {})
         self._start_timeout = start_timeout
+        self._stop = stop or threading.Event()
         self._zygote: Zygote | None = None
         self._ready: Ready | None = None
 
@@ -114,7 +122,7 @@ class Probe:
         module = "the libraries"
         deadline = time.monotonic() + self._start_timeout
         while True:
-            event = zygote.event(deadline - time.monotonic())
+            event = self._event(zygote, deadline)
             if event is None:
                 raise self._failure(f"importing {module} took more than {self._start_timeout:g} s", module=module)
             if event["event"] == "importing":
@@ -124,6 +132,19 @@ class Probe:
             else:
                 code = int(event.get("code", 0)) or zygote.close()
                 raise self._failure(f"the process died ({_status(code)}) while it imported {module}", module=module)
+
+    def _event(self, zygote: Zygote, deadline: float) -> dict[str, Any] | None:
+        """The next event until a moment, or None."""
+        while True:
+            left = deadline - time.monotonic()
+            event = zygote.event(min(_POLL, left))
+            if event is not None or left <= _POLL:
+                return event
+            self._look_for_stop()
+
+    def _look_for_stop(self) -> None:
+        if self._stop.is_set():
+            raise Stopped
 
     def _read_ready(self) -> Ready:
         try:
@@ -191,6 +212,7 @@ class Probe:
         while True:
             event = zygote.event(_POLL)
             if event is None:
+                self._look_for_stop()
                 exceeded = watch.exceeded()
                 if exceeded is not None:
                     # What was stopped from outside has not hung.

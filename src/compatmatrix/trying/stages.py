@@ -12,13 +12,15 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from compatmatrix import assemble, compare, loading, pipeline, runner, sweep_sheet
+from compatmatrix import assemble, compare, loading, pipeline, sweep_sheet
 from compatmatrix.errors import StorageError
 from compatmatrix.history import History, snapshot
 from compatmatrix.ledger import Ledger
+from compatmatrix.memory import free
 from compatmatrix.pins import files
 from compatmatrix.pins.advice import Advice
 from compatmatrix.results import Run
+from compatmatrix.settings import Settings
 from compatmatrix.store import STORE, Store
 from compatmatrix.trying import agreement, content, hub, inspect, limits, target, telling
 from compatmatrix.trying.answer import answer
@@ -27,7 +29,6 @@ from compatmatrix.trying.columns import matrix_of
 from compatmatrix.trying.content import Content
 from compatmatrix.trying.estimate import Estimate, estimate, limit, seconds
 from compatmatrix.trying.found import Found
-from compatmatrix.trying.memory import free
 
 Echo = Callable[[str], None]
 
@@ -54,7 +55,7 @@ class Request:
     given: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
-class _Settings(runner.Settings):
+class _Settings(Settings):
     """A store of its own: what is tried never changes what the matrix knows. Environments are shared."""
 
     @property

@@ -1,0 +1,50 @@
+"""What the commands hand down to whoever runs columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from compatmatrix.loading import PROBE, VIRTUALCUDA
+from compatmatrix.store import STORE
+from compatmatrix.wholeness import Stamps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Where things are, and how cells are run: ``jobs`` of them at once, over all columns of the state directory."""
+
+    root: Path
+    state: Path
+    scenario_roots: tuple[Path, ...]
+    isolation: str = "fork"
+    fresh: bool = False
+    environ: Mapping[str, str] = field(default_factory=dict)
+    sources: Stamps | None = None
+    jobs: int = 1
+
+    @property
+    def store(self) -> Path:
+        return self.state / STORE
+
+    @property
+    def environments(self) -> Path:
+        return self.state / "environments"
+
+    @property
+    def work(self) -> Path:
+        return self.state / "work"
+
+    @property
+    def processors(self) -> Path:
+        return self.state / "processors"
+
+    @property
+    def source_roots(self) -> tuple[Path, ...]:
+        """The directories of code that the keys of results are made from: ``sources`` has stamps of their files."""
+        return (*self.scenario_roots, PROBE, VIRTUALCUDA)
+
+    def in_use(self, environment: str) -> Path:
+        """The lock that is held while cells run in an environment."""
+        return self.work / f"{environment}.lock"

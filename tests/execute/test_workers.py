@@ -1,0 +1,207 @@
+"""The cells of a column, shared among workers: each is run once, whoever fails, is late or is interrupted."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compatmatrix.execute import ProbeStartError, Stopped
+from compatmatrix.plan import PlannedCell
+from compatmatrix.processors import Processors
+from compatmatrix.results import EnvReason, Scenario, Variant
+from compatmatrix.workers import Run, Share, Workers
+
+
+def cells(count: int, name: str = "cell") -> list[PlannedCell]:
+    variant = Variant(label="")
+    scenarios = [Scenario(id=f"a/{name}{n}", title=name, family="a", variants=(variant,)) for n in range(count)]
+    return [PlannedCell(id=scenario.id, scenario=scenario, variant=variant) for scenario in scenarios]
+
+
+class Column:
+    """Stands for probes: notes which worker ran which cell, and does what ``act`` does with it."""
+
+    def __init__(self, act: Callable[[PlannedCell, int, threading.Event], None] = lambda *_: None) -> None:
+        self.ran: list[tuple[str, int]] = []
+        self.started: list[tuple[int, int]] = []
+        self.at_work = self.most_at_work = 0
+        self.act = act
+        self.refuses: Callable[[Share, int], bool] = lambda *_: False
+
+    @contextlib.contextmanager
+    def start(self, share: Share, worker: int, stop: threading.Event) -> Iterator[Run]:
+        if self.refuses(share, worker):
+            raise ProbeStartError(EnvReason.IMPORT_FAILED, "no room for a process")
+        self.started.append((share.devices, worker))
+        self.at_work += 1
+        self.most_at_work = max(self.most_at_work, self.at_work)
+
+        def run(cell: PlannedCell) -> None:
+            self.act(cell, worker, stop)
+            self.ran.append((cell.id, worker))
+
+        try:
+            yield run
+        finally:
+            self.at_work -= 1
+
+    @property
+    def by(self) -> dict[int, int]:
+        """Worker -> the number of cells that it ran."""
+        return dict(Counter(worker for _, worker in self.ran))
+
+
+def workers(
+    column: Column, directory: Path, *groups: tuple[int, list[PlannedCell]], number: int = 2, memory: int = 0
+) -> None:
+    with Processors(directory, number, memory=memory, settled=0) as processors:
+        Workers(groups, column.start, processors).run()
+
+
+def once(column: Column, *groups: tuple[int, list[PlannedCell]]) -> bool:
+    return sorted(id for id, _ in column.ran) == sorted(cell.id for _, group in groups for cell in group)
+
+
+def pause(_: PlannedCell, __: int, ___: threading.Event) -> None:
+    time.sleep(0.005)
+
+
+@pytest.mark.parametrize("number", [1, 2, 4])
+@pytest.mark.parametrize("sizes", [(40,), (30, 40), (1, 40), (40, 1)])
+def test_every_cell_is_run_once(tmp_path: Path, number: int, sizes: tuple[int, ...]) -> None:
+    groups = [(devices, cells(size, f"{devices}-")) for devices, size in enumerate(sizes)]
+    column = Column(pause)
+    workers(column, tmp_path, *groups, number=number)
+    assert once(column, *groups)
+    assert column.most_at_work == 1 if number == 1 else 1 < column.most_at_work <= number
+    assert column.at_work == 0
+
+
+def test_two_cells_run_at_once(tmp_path: Path) -> None:
+    meet = threading.Barrier(2)
+    column = Column(lambda cell, *_: void(meet.wait(20)) if cell.id.endswith(("x0", "y0")) else None)
+    workers(column, tmp_path, (0, cells(1, "x")), (1, cells(1, "y")))
+    assert sorted(column.by.values()) == [1, 1]
+
+
+def void(_: object) -> None:
+    """For a function that is called for what it does."""
+
+
+def test_a_worker_more_where_it_would_come_too_late_is_not_started(tmp_path: Path) -> None:
+    column = Column()
+    column.refuses = lambda *_: threading.Event().wait(0.2)  # what a start takes; a cell takes nothing
+    workers(column, tmp_path, (0, cells(30)))
+    assert column.by == {0: 30}
+
+
+def test_no_worker_more_where_memory_would_not_do(tmp_path: Path) -> None:
+    column = Column(pause)
+    workers(column, tmp_path, (0, cells(20)), (1, cells(20, "other")), memory=1 << 60)
+    assert column.by == {0: 40}
+
+
+def test_a_processor_that_another_column_uses_is_not_taken(tmp_path: Path) -> None:
+    column, group = Column(pause), cells(40)
+    with Processors(tmp_path, 2, memory=0):
+        workers(column, tmp_path, (0, group))
+    assert column.by == {0: 40}
+
+
+def test_a_column_that_finds_all_taken_runs_and_takes_one_when_it_is_free(tmp_path: Path) -> None:
+    with Processors(tmp_path, 1, memory=0) as first:
+        column = Column(pause)
+        workers(column, tmp_path, (0, cells(10)), number=1)
+        assert column.by == {0: 10}
+        with Processors(tmp_path, 2, memory=0, settled=0) as second, Processors(tmp_path, 2, memory=0) as third:
+            assert second.spare() is None is third.spare()
+            first.__exit__()
+            assert third.spare() is None  # now it has one of its own
+            assert second.spare() is None
+
+
+def test_a_processor_is_spare_only_when_it_has_been_free_for_a_while(tmp_path: Path) -> None:
+    with Processors(tmp_path, 2, memory=0, settled=0.3) as mine:
+        began = time.monotonic()
+        while (give_back := mine.spare()) is None:
+            time.sleep(0.01)
+        assert time.monotonic() - began >= 0.3
+        with Processors(tmp_path, 2, memory=0, settled=0) as other:
+            assert other.spare() is None
+            give_back()
+            assert mine.spare() is None  # the other has taken it for its own
+            assert other.spare() is None
+
+
+def test_what_one_worker_raises_ends_the_others_and_is_raised(tmp_path: Path) -> None:
+    at_work, ended = threading.Event(), threading.Event()
+
+    def act(cell: PlannedCell, worker: int, stop: threading.Event) -> None:
+        if worker:
+            at_work.wait(20)
+            raise ValueError(cell.id)
+        at_work.set()
+        if not stop.wait(20):
+            raise AssertionError("the other was not ended")
+        ended.set()
+        raise Stopped
+
+    column = Column(act)
+    with pytest.raises(ValueError, match="a/cell"):
+        workers(column, tmp_path, (0, cells(3)), (1, cells(3, "cell-b")))
+    assert ended.is_set() and column.ran == [] and column.at_work == 0
+
+
+def test_an_interrupt_of_the_first_ends_the_others(tmp_path: Path) -> None:
+    at_work = threading.Event()
+
+    def act(_: PlannedCell, worker: int, stop: threading.Event) -> None:
+        if worker:
+            at_work.set()
+            stop.wait(20)
+            raise Stopped
+        at_work.wait(20)
+        raise KeyboardInterrupt
+
+    column = Column(act)
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        workers(column, tmp_path, (0, cells(3)), (1, cells(3, "b")))
+    assert threading.active_count() == before and column.at_work == 0
+    with Processors(tmp_path, 2, memory=0, settled=0) as processors:
+        assert processors.spare() is not None  # it was given back
+
+
+def test_who_cannot_join_leaves_the_cells_to_those_that_could_start(tmp_path: Path) -> None:
+    column, group = Column(pause), cells(60)
+    tries = itertools.count()
+    column.refuses = lambda _, worker: bool(worker) and next(tries) >= 0
+    workers(column, tmp_path, (0, group))
+    assert column.by == {0: 60}
+    assert next(tries) == 1  # it was tried, and not again and again
+
+
+def test_a_share_that_nobody_could_start_is_a_failure(tmp_path: Path) -> None:
+    column = Column(pause)
+    column.refuses = lambda share, _: share.devices == 1
+    with pytest.raises(ProbeStartError, match="no room"):
+        workers(column, tmp_path, (0, cells(10)), (1, cells(10, "b")))
+
+
+@given(left=st.integers(0, 500), workers=st.integers(0, 8), done=st.integers(0, 50), start=st.floats(0, 10))
+def test_one_more_only_where_the_share_then_ends_sooner(left: int, workers: int, done: int, start: float) -> None:
+    share = Share(0, left=Workers([(0, cells(left))], Column().start, None)._shares[0].left)  # type: ignore[arg-type]
+    share.workers, share.done, share.seconds = workers, done, done * 0.5
+    if share.wants(start):
+        assert left and (not workers or left * 0.5 / workers > left * 0.5 / (workers + 1) + start)
+    else:
+        assert not left or (workers and (not done or left * 0.5 / workers <= left * 0.5 / (workers + 1) + start))
