@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from compatmatrix.results import News, Outcome
-from compatmatrix.text import one_line
+from compatmatrix.text import clean, one_line
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,12 @@ def utc(when: datetime) -> datetime:
 def plural(count: int, one: str, many: str = "") -> str:
     """``1 cell``, ``12 cells``, ``1,200 cells``."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+@lru_cache(maxsize=1 << 11)
+def passage(text: str, limit: int) -> str:
+    """A longer text, fit to be shown. Most tracebacks and logs are those of many cells: each is cleaned once."""
+    return clean(text, limit=limit)
 
 
 def value(thing: object, limit: int = 120) -> str:

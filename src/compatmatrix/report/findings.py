@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from compatmatrix.report.addresses import cause_anchor, cell_anchor, cell_link, known_anchor
 from compatmatrix.report.beside import cell_file
 from compatmatrix.report.causes import known
-from compatmatrix.report.display import OUTCOMES, number, plural
+from compatmatrix.report.display import OUTCOMES, number, passage, plural
 from compatmatrix.report.lookup import Lookup
 from compatmatrix.report.views import CheckView, CureCell, Finding, Known
 from compatmatrix.results import CellResult, Outcome, Scenario, Variant
@@ -34,7 +34,7 @@ class Tracebacks:
 
     def place(self, row: CellResult) -> tuple[str, str]:
         """The traceback to show for a result, or else the element of the cell that shows the same one already."""
-        text = clean(row.failure.traceback, limit=TRACEBACK).rstrip() if row.failure else ""
+        text = passage(row.failure.traceback, TRACEBACK).rstrip() if row.failure else ""
         if not text or text in self._cells:
             return "", self._cells.get(text, "")
         if len(text) > self._room:

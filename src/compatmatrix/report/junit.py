@@ -22,9 +22,9 @@ from collections.abc import Iterable
 from functools import lru_cache
 from xml.etree import ElementTree as Tree
 
-from compatmatrix.report.display import utc
+from compatmatrix.report.display import passage, utc
 from compatmatrix.results import CellResult, Column, News, Outcome, Run
-from compatmatrix.text import clean, one_line
+from compatmatrix.text import one_line
 
 ELEMENT = {
     Outcome.PASS: "",
@@ -114,9 +114,8 @@ def _properties(parent: Tree.Element, facts: dict[str, str]) -> None:
             Tree.SubElement(properties, "property", {"name": name, "value": _line(value)})
 
 
-@lru_cache(maxsize=1 << 12)
 def _traceback(told: str) -> str:
-    return valid(clean(told, limit=TOLD))
+    return valid(passage(told, TOLD))
 
 
 @lru_cache(maxsize=1 << 14)

@@ -72,7 +72,7 @@ def files(
     for row in run.results:
         path = beside.cell_file(row)
         if path and row.version in columns:
-            texts[path] = beside.cell_text(run, columns[row.version], row)
+            texts[path] = beside.cell_text(columns[row.version], row)
     texts["latest.csv"] = frame.to_csv(run)
     texts["latest.json"] = run.to_json() + "\n"
     texts["summary.md"] = summary(page)
