@@ -18,12 +18,12 @@ from pathlib import Path
 import nox
 
 from compatmatrix import session as glue
-from compatmatrix.processors import available
 
 nox.needs_version = ">=2026.8.10"
 nox.options.default_venv_backend = "uv"
 nox.options.sessions = ["matrix"]
-nox.options.parallel = available()
+nox.options.parallel = glue.parallel()
+glue.name_run()  # its processes list the scenarios once
 
 VERSIONS = glue.version_ids()
 #: The tests that need torch, and the version whose environment each directory of them runs in: the oldest at a fixed

@@ -13,7 +13,7 @@ from benchmarks.figures import sample
 from benchmarks.usage import Usage, spend
 from compatmatrix import pipeline
 from compatmatrix.execute import Probe
-from compatmatrix.loading import PROBE
+from compatmatrix.listings import PROBE
 from compatmatrix.measuring import by_devices
 from compatmatrix.plan import PlannedCell
 from compatmatrix.processors import available

@@ -13,7 +13,7 @@ from benchmarks import page
 from benchmarks.bench import ROOT, SCENARIOS, tell
 from benchmarks.floor import spent
 from compatmatrix.execute import Limits, Probe
-from compatmatrix.loading import PROBE
+from compatmatrix.listings import PROBE
 
 ROOTS = [SCENARIOS, ROOT / "benchmarks" / "scenarios"]
 #: A value in a cell's name that asks for cards, and the value of the same cell on the CPU.

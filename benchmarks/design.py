@@ -16,7 +16,7 @@ from benchmarks.bench import SCENARIOS, Bench, tell
 from benchmarks.page import goal, seconds, table, times
 from benchmarks.usage import Usage, spend, surroundings
 from compatmatrix.classify import classify
-from compatmatrix.loading import PROBE
+from compatmatrix.listings import PROBE
 from compatmatrix.records import Ended
 from compatmatrix.results import Run
 

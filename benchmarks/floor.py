@@ -12,7 +12,7 @@ from benchmarks.figures import Group, floor
 from benchmarks.page import goal, seconds, table, times
 from benchmarks.usage import Usage
 from compatmatrix.execute import Limits, Probe
-from compatmatrix.loading import PROBE
+from compatmatrix.listings import PROBE
 
 TIMES = 1.25
 

@@ -13,9 +13,10 @@ import os
 import tempfile
 from pathlib import Path
 
+from compatmatrix import reading
 from compatmatrix.errors import StorageError
 from compatmatrix.history import History, Snapshot
-from compatmatrix.reading import why
+from compatmatrix.results import Run
 
 FOLDER = "runs"
 INDEX = "index.json"
@@ -35,7 +36,7 @@ def read(report: Path) -> tuple[History, str]:
         try:
             snapshot = Snapshot.from_json(path.read_bytes())
         except (OSError, ValueError) as error:
-            troubles.append(f"{path.name}: {why(error)}")
+            troubles.append(f"{path.name}: {reading.why(error)}")
             continue
         if snapshot.id == path.stem:
             found[snapshot.id] = snapshot
@@ -122,3 +123,18 @@ def _message(folder: Path, troubles: list[str]) -> str:
         f"{folder}: left out of the history: {'; '.join(troubles[:3])}{more}\n"
         "  next: take the file back from version control, or remove it"
     )
+
+
+def read_run(
+    path: Path, *, hint: str = "name another file by --baseline, or move it away to compare with nothing"
+) -> Run | None:
+    """A run that was published; None where there is no such file. Raises :class:`StorageError` for another file."""
+    if not path.exists():
+        return None
+    try:
+        return reading.run(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise StorageError(
+            f"{path}: not a run that this version of compatmatrix can read: {reading.why(error)}",
+            hint=hint,
+        ) from error

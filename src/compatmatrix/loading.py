@@ -6,9 +6,6 @@ import difflib
 import hashlib
 import json
 import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,13 +17,12 @@ from compatmatrix import mistakes, roots
 from compatmatrix.claims import Claims
 from compatmatrix.errors import InputError, MatrixError, ScenarioError
 from compatmatrix.ledger import Ledger
+from compatmatrix.listings import PROBE, listing
 from compatmatrix.matrix import SOURCES, Matrix
 from compatmatrix.results import Scenario
 from compatmatrix.text import clean, one_line
 
-PROBE = Path(__file__).resolve().parent.parent / "compatprobe"
 VIRTUALCUDA = PROBE.parent / "virtualcuda"
-_DISCOVERY_SECONDS = 60
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -192,13 +188,13 @@ def capabilities() -> str:
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
-def discover(where: Sequence[Path], *, python: str = sys.executable) -> tuple[tuple[Scenario, ...], str]:
+def discover(where: Sequence[Path], *, shared: Path | None = None) -> tuple[tuple[Scenario, ...], str]:
     """The scenarios under the roots, and the hash of the probe itself.
 
-    Scenario files are imported by the probe in a process of its own, never by the host. Raises
-    :class:`ScenarioError` with every mistake in them.
+    Scenario files are imported by the probe in a process of its own, never by the host; ``shared`` see
+    :func:`listing`. Raises :class:`ScenarioError` with every mistake in them.
     """
-    found = listing(where, python)
+    found = listing(where, shared)
     entries, told = found["scenarios"], list(mistakes.broken(where, found["errors"]))
     if not told:  # what a scenario says of another one means something only where all could be read
         told += mistakes.values(where, entries)
@@ -212,28 +208,6 @@ def discover(where: Sequence[Path], *, python: str = sys.executable) -> tuple[tu
     if not entries:
         raise ScenarioError(f"no scenario under {', '.join(map(roots.shown, where))}", hint="see docs/scenarios.md")
     return tuple(Scenario.model_validate(_shown(entry)) for entry in entries), found["probe_hash"]
-
-
-def listing(where: Sequence[Path], python: str = sys.executable) -> dict[str, Any]:
-    """What the probe says of the scenario files, see ``compatprobe.discover``."""
-    with tempfile.TemporaryDirectory(prefix="compatmatrix-") as directory:
-        out = Path(directory) / "scenarios.json"
-        command = [python, "-I", str(PROBE), "list", *map(str, where), "--out", str(out)]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=_DISCOVERY_SECONDS, check=False)
-        except subprocess.TimeoutExpired:
-            raise ScenarioError(
-                f"importing the scenario files took more than {_DISCOVERY_SECONDS} s",
-                hint="scenario files must import torch and transformers inside their functions only",
-            ) from None
-        if done.returncode or not out.exists():
-            told = (done.stderr or done.stdout).strip()[-2000:]
-            raise ScenarioError(
-                f"the process that imports the scenario files ended with status {done.returncode}:\n{told}",
-                hint="what @scenario is given must be strings and numbers, and no file may end the process",
-            )
-        found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
-        return found
 
 
 def _shown(entry: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from compatmatrix.attempts import Progress, run_cell
 from compatmatrix.execute import Probe, ProbeStartError
-from compatmatrix.loading import PROBE
+from compatmatrix.listings import PROBE
 from compatmatrix.plan import Plan, PlannedCell
 from compatmatrix.results import CellResult, Column, Outcome
 from compatmatrix.settings import Settings

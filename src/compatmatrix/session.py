@@ -15,6 +15,21 @@ from pathlib import Path
 import yaml
 
 from compatmatrix.errors import Exit
+from compatmatrix.listings import name_run
+from compatmatrix.processors import available as parallel
+
+__all__ = [
+    "COLUMN_SUCCESS",
+    "audited",
+    "check",
+    "column",
+    "name_run",
+    "parallel",
+    "report",
+    "sweep",
+    "uv_environment",
+    "version_ids",
+]
 
 
 def version_ids(path: str | Path = "matrix.yaml") -> list[str]:

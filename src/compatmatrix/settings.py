@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from compatmatrix.loading import PROBE, VIRTUALCUDA
+from compatmatrix.listings import PROBE
+from compatmatrix.loading import VIRTUALCUDA
 from compatmatrix.store import STORE
 from compatmatrix.wholeness import Stamps
 

@@ -12,7 +12,7 @@ import pytest
 from benchmarks import design, growth
 from benchmarks.growth import Point
 from benchmarks.usage import Usage
-from compatmatrix import loading
+from compatmatrix import listings, loading
 from compatmatrix.results import Outcome, Run
 from tests.report import factory
 
@@ -106,7 +106,7 @@ def test_a_plain_process_runs_a_cell_and_prints_its_record(tmp_path: Path) -> No
         (tmp_path / f"{name}.py").write_text(text.format(version="1.0"), encoding="utf-8")
     shutil.copy(design.PLAIN / "cell.py", tmp_path)
     growth.project(tmp_path / "tiny", 1, 3)
-    command = [sys.executable, "-s", "cell.py", str(loading.PROBE), str(tmp_path / "tiny" / "scenarios")]
+    command = [sys.executable, "-s", "cell.py", str(listings.PROBE), str(tmp_path / "tiny" / "scenarios")]
     done = subprocess.run([*command, "family-0/load-2", "0"], cwd=tmp_path, capture_output=True, text=True, check=True)
     told = json.loads(done.stdout)
     assert (told["cell"], told["status"], told["exception"]) == ("family-0/load-2", "done", None)

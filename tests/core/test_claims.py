@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from compatmatrix import claims, loading, pipeline, verdicts
+from compatmatrix import claims, loading, reporting, verdicts
 from compatmatrix.claims import Answer, Claim, Claims
 from compatmatrix.errors import MatrixError, StorageError
 from compatmatrix.ledger import matches
@@ -290,7 +290,7 @@ def test_the_shipped_page_is_that_of_the_published_run() -> None:
     published = ROOT / "reports/latest.json"
     if not published.exists():
         pytest.skip("there is no published run yet")
-    page = pipeline.claims(ROOT / "scenarios/claims.yaml", published)
+    page = reporting.claims(ROOT / "scenarios/claims.yaml", published)
     shipped = (ROOT / "docs/claims.md").read_text(encoding="utf-8")
     assert _undated(shipped) == _undated(page), "write it anew: compatmatrix claims"
 
@@ -302,4 +302,4 @@ def _undated(page: str) -> list[str]:
 
 def test_without_a_run_there_is_no_page(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="no such file"):
-        pipeline.claims(ROOT / "scenarios/claims.yaml", tmp_path / "latest.json")
+        reporting.claims(ROOT / "scenarios/claims.yaml", tmp_path / "latest.json")

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from compatmatrix import archive, compare, loading, merge, pins, pipeline
+from compatmatrix import archive, compare, loading, merge, pins
 from compatmatrix.claims import Claims
 from compatmatrix.classify import classify
 from compatmatrix.errors import CompatmatrixError
@@ -93,7 +93,7 @@ def run(data: bytes, folder: Path) -> None:
     file = folder / "latest.json"
     file.write_bytes(data)
     try:
-        found = pipeline.read_run(file)
+        found = archive.read_run(file)
     except CompatmatrixError:
         return
     assert found is not None

@@ -42,7 +42,9 @@ def prepare(directory: Path, patch: pytest.MonkeyPatch | None = None) -> None:
     for name, value in (("PIP_CONFIG_FILE", os.devnull), ("PIP_NO_INDEX", "1"), ("UV_NO_INDEX", "1")):
         patch.setenv(name, value)
     patch.setattr(Subprocesses, "run", lambda *_, **__: OFFLINE)
-    patch.setattr(loading, "discover", lambda roots: listed if [*roots] == [Path("scenarios")] else discover(roots))
+    patch.setattr(
+        loading, "discover", lambda roots, **_: listed if [*roots] == [Path("scenarios")] else discover(roots)
+    )
     patch.chdir(checkout)
 
 

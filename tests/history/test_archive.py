@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from compatmatrix import archive, comparison, pipeline
+from compatmatrix import archive, comparison
 from compatmatrix.errors import StorageError
 from compatmatrix.history import Snapshot, snapshot
 from compatmatrix.results import Outcome
@@ -134,6 +134,6 @@ def test_a_damaged_run_is_named_with_its_field(tmp_path: Path, field: tuple[str 
     path = tmp_path / "latest.json"
     path.write_text(json.dumps(run))
     with pytest.raises(StorageError, match=message):
-        pipeline.read_run(path)
+        archive.read_run(path)
     with pytest.raises(StorageError, match=message):
         comparison.runs(str(path), str(path), (), tmp_path)

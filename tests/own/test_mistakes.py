@@ -10,6 +10,7 @@ import pytest
 
 from compatmatrix import loading, mistakes, roots
 from compatmatrix.errors import ScenarioError
+from compatmatrix.listings import listing
 from tests.own.conftest import SCENARIO, write
 
 ROOT = Path(__file__).parents[2]
@@ -205,7 +206,7 @@ def test_helpers_of_a_root_of_ones_own_are_imported_relatively(here: Path) -> No
 def test_the_shipped_files_have_no_mistakes() -> None:
     """They are not read each time; here they are, and show at once that nothing right is called wrong."""
     shipped = roots.shipped()
-    entries = loading.listing([shipped])["scenarios"]
+    entries = listing([shipped])["scenarios"]
     assert len(entries) > 60
     assert list(mistakes.texts([shipped], entries, skip=Path("/nowhere"))) == []
     assert list(mistakes.values([shipped], entries)) == []

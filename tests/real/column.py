@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from compatmatrix import attempts, loading, plan
+from compatmatrix import attempts, listings, loading, plan
 from compatmatrix.execute import Probe
 from compatmatrix.measuring import by_devices
 from compatmatrix.results import CellResult, Run
@@ -79,7 +79,7 @@ def measure(column: Column, work: Path, cells: Sequence[str], *, isolation: str 
     for devices, group in by_devices([by_id[cell] for cell in cells]):
         with Probe(
             environment / "bin" / "python",
-            loading.PROBE,
+            listings.PROBE,
             [SCENARIOS],
             work / str(devices),
             isolation=isolation,

@@ -17,6 +17,7 @@ import click
 from compatmatrix import __version__
 from compatmatrix.cli import comparing, ending, merging, pinning, publishing, running, starting, sweeping, trying
 from compatmatrix.errors import CompatmatrixError, Exit
+from compatmatrix.listings import name_run
 
 
 @click.group(cls=ending.Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -72,6 +73,7 @@ def main() -> None:
     # a quarter of a report's time.
     gc.set_threshold(100_000, 20, 100)
     ending.listen()
+    name_run()
     ending.leave(Exit(_run() or Exit.OK))
 
 

@@ -97,11 +97,11 @@ def tracking(output: Path, run_file: Path, page: str, job: str, **given: Any) ->
     \b
     compatmatrix tracking --issues issues.json --output tracking
     """
-    from compatmatrix import loading, pipeline
+    from compatmatrix import archive, loading
     from compatmatrix.errors import StorageError
     from compatmatrix.tracking import Links, decide, find, overdue
 
-    run = pipeline.read_run(run_file, hint="name a run's latest.json by --run")
+    run = archive.read_run(run_file, hint="name a run's latest.json by --run")
     if run is None:
         raise StorageError(f"{run_file}: there is no such file", hint="render the report first")
     issue = find(_listing(given["issues_file"]))

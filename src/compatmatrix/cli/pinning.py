@@ -97,11 +97,11 @@ def pin(
     compatmatrix pin --need llama/generate --need gemma3/text
     compatmatrix pin --need 'llama/*' --allow-known 'llama/*' --output pins/
     """
-    from compatmatrix import pins, pipeline
+    from compatmatrix import archive, pins
     from compatmatrix.loading import load_ledger
     from compatmatrix.pins import data, files, telling
 
-    run = pipeline.read_run(run_file, hint="name a run's latest.json by --run")
+    run = archive.read_run(run_file, hint="name a run's latest.json by --run")
     if run is None:
         raise StorageError(f"{run_file}: there is no such file", hint="name a run's latest.json by --run")
     titles = {issue.id: issue.title for issue in load_ledger(ledger_file).issues}

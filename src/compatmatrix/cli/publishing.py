@@ -29,9 +29,9 @@ def readme(file: Path, run_file: Path) -> Exit:
     compatmatrix readme
     compatmatrix readme README.zh-CN.md
     """
-    from compatmatrix import pipeline
+    from compatmatrix import reporting
 
-    pipeline.readme(file, run_file)
+    reporting.readme(file, run_file)
     return Exit.OK
 
 
@@ -54,9 +54,9 @@ def claims(file: Path, run_file: Path, claims_file: Path, check: bool) -> Exit:
     compatmatrix claims
     compatmatrix claims --check
     """
-    from compatmatrix import pipeline
+    from compatmatrix import reporting
 
-    page = pipeline.claims(claims_file, run_file)
+    page = reporting.claims(claims_file, run_file)
     if not check:
         file.write_text(page, encoding="utf-8")
     elif not file.exists() or file.read_text(encoding="utf-8") != page:

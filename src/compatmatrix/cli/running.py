@@ -26,7 +26,7 @@ def run(executor_name: str, scheduler: str, worker_resources: str, **given: Any)
     compatmatrix run --versions 4.46.3,main 'llama/*'
     compatmatrix run --scenarios my_model.py my-model
     """
-    from compatmatrix import pipeline
+    from compatmatrix import pipeline, reporting
 
     elsewhere = on_cluster(executor_name, scheduler, worker_resources)
     job = pipeline.load(**given)
@@ -41,7 +41,7 @@ def run(executor_name: str, scheduler: str, worker_resources: str, **given: Any)
     else:
         for version in job.plan.versions:
             pipeline.run_column(job, version.id, say)
-    return pipeline.report(job, now=now(), echo=say)
+    return reporting.report(job, now=now(), echo=say)
 
 
 @click.command()
@@ -56,7 +56,7 @@ def column(version: str, **given: Any) -> Exit:
     """
     from compatmatrix import pipeline
 
-    job = pipeline.load(**given)
+    job = pipeline.load(**given, judged=False)
     return pipeline.run_column(job, version, say)
 
 
@@ -69,9 +69,9 @@ def report(**given: Any) -> Exit:
     compatmatrix report
     compatmatrix report 'llama/*' --output llama-report
     """
-    from compatmatrix import pipeline
+    from compatmatrix import pipeline, reporting
 
-    return pipeline.report(pipeline.load(**given), now=now(), echo=say)
+    return reporting.report(pipeline.load(**given), now=now(), echo=say)
 
 
 @click.command()

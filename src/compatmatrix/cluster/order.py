@@ -11,7 +11,8 @@ from pathlib import Path
 
 from compatmatrix import __version__
 from compatmatrix.errors import Exit
-from compatmatrix.loading import PROBE, VIRTUALCUDA
+from compatmatrix.listings import PROBE
+from compatmatrix.loading import VIRTUALCUDA
 from compatmatrix.results import CellResult
 from compatmatrix.store import STORE, Store
 

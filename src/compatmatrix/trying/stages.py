@@ -12,7 +12,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from compatmatrix import assemble, compare, loading, pipeline, sweep_sheet
+from compatmatrix import archive, assemble, compare, loading, pipeline, sweep_sheet
 from compatmatrix.errors import StorageError
 from compatmatrix.history import History, snapshot
 from compatmatrix.ledger import Ledger
@@ -198,7 +198,7 @@ def _report(one: Try, now: datetime.datetime) -> tuple[Run, Path]:
         stored = store.get(assemble.keys(job.plan, columns).values())
     run = assemble.assemble(job.plan, columns, stored, now=now)
     run = agreement.with_agreement(run, one.choice.compared)
-    before = pipeline.read_run(job.baseline, hint=f"remove {job.baseline.parent}, which holds the last report of it")
+    before = archive.read_run(job.baseline, hint=f"remove {job.baseline.parent}, which holds the last report of it")
     history = History([snapshot(before)] if before else [])
     run = compare.news(run, before, Ledger(), history)
     return run, render.write(run, job.output, before=before, ledger={}, history=history.and_also(snapshot(run)))
