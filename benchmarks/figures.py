@@ -36,7 +36,7 @@ class Group:
 def floor(groups: Sequence[Group], processors: int) -> float:
     """Seconds below which no schedule gets: all work over all processors, or an import and the longest cell after it.
 
-    Cells of one group may run at once here, which they do not: it is a bound, and may be out of reach.
+    Cells of one group may run at once here without a further import: it is a bound, and may be out of reach.
     """
     chains = [group.imports + max(group.cells, default=0) for group in groups]
     return max(sum(group.work for group in groups) / processors, max(chains, default=0))

@@ -81,20 +81,28 @@ def text(bench: Bench, groups: list[Group], least: Usage, used: Usage, apart: tu
     parts = [("starting nox and resolving the columns", start.processor), ("what surrounds a cell", rest)]
     parts.sort(key=lambda part: -part[1])
     shares = ", ".join(f"{name} {100 * part / least.processor:.0f} %" for name, part in parts)
+    whole = len(bench.sample) == len(bench.every)
+    cells = f"all {len(bench.every)} cells" if whole else "the same sample as above"
+    apart_from_it = (
+        ""
+        if whole
+        else f" For all {len(bench.every)} cells no figure is given: their own work differs too much for a sample to "
+        "tell it."
+    )
     reached = goal(
         f"within {TIMES}× of the floor",
         met=above <= TIMES,
         found=f"{times(used.wall / least.wall)} in wall-clock time, {times(used.processor / least.processor)} in "
         "processor time",
-        why=f"Beyond the floor, as parts of it: {shares}. Starting and resolving is paid once for each column. For all "
-        f"{len(bench.every)} cells no figure is given: their own work differs too much for a sample to tell it.",
+        why=f"Beyond the floor, as parts of it: {shares}. Starting and resolving is paid once for each column."
+        f"{apart_from_it}",
     )
     return f"""\
-The columns over the same sample as above, measured anew in environments that are there, against the least that they
-could cost: importing torch, transformers, accelerate and what most cells need of them once for each column (and once
-more for virtual cards, which must be there before torch is), and the own work of each scenario, from its call to its
-end. The packing is a bound: all work over all processors, as if the cells of a column could run at once. Processor
-time of the floor is measured with nothing else of this project running.
+The columns over {cells}, measured anew in environments that are there, against the least that they could cost:
+importing torch, transformers, accelerate and what most cells need of them once for each column (and once more for
+virtual cards, which must be there before torch is), and the own work of each scenario, from its call to its end. The
+packing is a bound: all work over all processors, as if nobody had to import anything twice for it. Processor time of
+the floor is measured with nothing else of this project running.
 
 {table(["what", "wall", "processor"], rows)}
 

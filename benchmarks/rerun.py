@@ -70,8 +70,8 @@ def text(bench: Bench, sampled: tuple[Usage, Usage], every: tuple[Usage, Usage],
         met=share < SHARE,
         found=f"{percent(share)} in wall-clock time, {percent(again.processor / first.processor)} in processor time",
         why=f"{seconds(again.wall)} where {seconds(SHARE * first.wall)} were wanted. Each column is a session that "
-        "starts, reads the scenarios and resolves anew, so that a changed index is seen; and the report is rendered "
-        "anew, because it tells when it was made and how old each result is.",
+        "starts and resolves anew, so that a changed index is seen; and the report is rendered anew, because it tells "
+        "when it was made and how old each result is.",
     )
     how = (
         ""
