@@ -14,9 +14,9 @@ from benchmarks.usage import Usage, spend
 from compatmatrix import pipeline
 from compatmatrix.execute import Probe
 from compatmatrix.listings import PROBE
+from compatmatrix.machine import processors
 from compatmatrix.measuring import by_devices
 from compatmatrix.plan import PlannedCell
-from compatmatrix.processors import available
 from compatmatrix.results import Column, Outcome, Run
 from compatmatrix.store import Store
 
@@ -62,7 +62,7 @@ class Bench:
 
     @property
     def processors(self) -> int:
-        return available()
+        return processors()
 
     def compatmatrix(self, *arguments: str) -> Usage:
         """The cost of a command of the tool."""

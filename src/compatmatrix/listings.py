@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from compatmatrix.errors import ScenarioError
+from compatmatrix.wholeness import files
 
 PROBE = Path(__file__).resolve().parent.parent / "compatprobe"
 RUN = "COMPATMATRIX_RUN"
@@ -73,11 +74,10 @@ def _key(where: Sequence[Path]) -> str:
 
 
 def _stamps(roots: Iterable[Path]) -> Iterator[str]:
-    for root in roots:
-        for path in sorted(root.rglob("*")):
-            if path.parent.name != "__pycache__" and path.name != "__pycache__" and path.is_file():
-                facts = path.stat()
-                yield f"{path} {facts.st_size} {facts.st_mtime_ns} {facts.st_ctime_ns} {facts.st_ino}"
+    for path in (path for root in roots for path in files(root)):
+        with contextlib.suppress(OSError):  # it has just gone, or it is not ours to see
+            facts = path.stat()
+            yield f"{path} {facts.st_size} {facts.st_mtime_ns} {facts.st_ctime_ns} {facts.st_ino}"
 
 
 def _read(shared: Path, key: str) -> dict[str, Any] | None:

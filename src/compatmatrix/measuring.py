@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from compatmatrix.attempts import Progress, run_cell
 from compatmatrix.execute import Probe, ProbeStartError
@@ -36,17 +37,19 @@ class Measuring:
     progress: Progress
     done: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _thread: threading.Thread = field(default_factory=threading.current_thread)
+    _lines: SimpleQueue[str] = field(default_factory=SimpleQueue)
 
     @contextlib.contextmanager
     def start(self, share: Share, worker: int, stop: threading.Event) -> Iterator[Run]:
         """A probe for a share of the cells, and what has it run one and stores the result.
 
-        Raises :class:`ProbeStartError`, but not where virtual devices are lacking: nothing is wrong with the
-        environment then, nor with the version. What a machine lacks is an answer; any other trouble leaves the cells
-        not run, and is told.
+        Raises :class:`ProbeStartError`, but for the first worker not where virtual devices are lacking: nothing is
+        wrong with the environment then, nor with the version. What a machine lacks is an answer; any other trouble
+        leaves the cells not run, and is told.
         """
         column, settings = self.column, self.settings
-        self.progress(
+        self._say(
             f"{column.version}  importing transformers {column.transformers}"
             + (" once more: a processor is free" if worker else "")
         )
@@ -56,7 +59,7 @@ class Measuring:
                 self.python,
                 PROBE,
                 settings.scenario_roots,
-                settings.work / f"{column.environment}-{share.devices}-{worker}",
+                settings.slot(column.environment, share.devices, worker),
                 isolation=settings.isolation,
                 threads=self.plan.matrix.policy.threads,
                 virtual_cuda=share.devices,
@@ -66,31 +69,66 @@ class Measuring:
             try:
                 stack.enter_context(probe)
             except ProbeStartError as error:
-                if error.module != "virtualcuda" or share.workers > 1:
+                if not self._lacks_devices(error, share, worker):
                     raise
-                yield self._without_devices(one_line(str(error)), share, store)
+                yield self._without_devices(error, share, store)
             else:
-                yield lambda cell: self._run(probe, cell, store)
+                yield self._with(probe, share, worker, store)
 
-    def _run(self, probe: Probe, cell: PlannedCell, store: Store) -> None:
-        self._told(cell)
-        result = run_cell(probe, self.column.version, cell, self.plan.matrix.policy, self.progress)
-        self.ground.doubt(result)
-        self._keep(cell, result, store)
+    def tell(self) -> None:
+        """Tell what other threads had to say; for the thread that made this one.
 
-    def _without_devices(self, why: str, share: Share, store: Store) -> Run:
-        version = self.column.version
+        They do not print: a thread that waits for a terminal cannot be interrupted.
+        """
+        with contextlib.suppress(Empty):
+            while True:
+                self.progress(self._lines.get_nowait())
+
+    def _say(self, line: str) -> None:
+        self._lines.put(line)
+        if threading.current_thread() is self._thread:
+            self.tell()
+
+    def _with(self, probe: Probe, share: Share, worker: int, store: Store) -> Run:
+        gone = False
+
+        def run(cell: PlannedCell) -> None:
+            nonlocal gone
+            try:
+                if not gone:
+                    self._run(probe, cell, store)
+            except ProbeStartError as error:  # it had died, and could not be started again
+                if not self._lacks_devices(error, share, worker):
+                    raise
+                gone = True
+                self._not_run(len(share.left) + 1, error)
+
+        return run
+
+    @staticmethod
+    def _lacks_devices(error: ProbeStartError, share: Share, worker: int) -> bool:
+        return error.module == "virtualcuda" and not worker and share.workers == 1
+
+    def _without_devices(self, error: ProbeStartError, share: Share, store: Store) -> Run:
+        version, why = self.column.version, one_line(str(error))
         if any(kind in why for kind in _NO_VIRTUAL_DEVICES):
             return lambda cell: self._keep(
                 cell, CellResult(cell=cell.id, version=version, outcome=Outcome.SKIPPED, reason=why), store
             )
-        self.progress(f"{version}  {len(share.left)} cells not run: no virtual devices: {why}")
+        self._not_run(len(share.left), error)
         return lambda _: None
 
-    def _told(self, cell: PlannedCell) -> None:
+    def _not_run(self, cells: int, error: ProbeStartError) -> None:
+        self._say(f"{self.column.version}  {cells} cells not run: no virtual devices: {one_line(str(error))}")
+
+    def _run(self, probe: Probe, cell: PlannedCell, store: Store) -> None:
         with self._lock:
             self.done += 1
-            self.progress(f"{self.column.version}  {self.done}/{len(self.plan.cells)}  {cell.id}")
+            done = self.done
+        self._say(f"{self.column.version}  {done}/{len(self.plan.cells)}  {cell.id}")
+        result = run_cell(probe, self.column.version, cell, self.plan.matrix.policy, self._say)
+        self.ground.doubt(result)
+        self._keep(cell, result, store)
 
     def _keep(self, cell: PlannedCell, result: CellResult, store: Store) -> None:
         # With microseconds: who repeats a cell tells the new row from the old one by it.

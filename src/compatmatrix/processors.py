@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,16 +9,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from compatmatrix.errors import StorageError
-from compatmatrix.memory import free
+from compatmatrix.machine import free
 
 _SETTLED_SECONDS = 3.0
 """A processor that is free for less may be wanted by the next column, whose process has yet to start."""
-
-
-def available() -> int:
-    """How many processors this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return max(1, len(affinity(0)) if affinity else os.cpu_count() or 1)
 
 
 class Processors:
@@ -36,11 +29,11 @@ class Processors:
     """
 
     def __init__(self, directory: Path, number: int, *, memory: int, settled: float = _SETTLED_SECONDS) -> None:
-        # Of no thread: a lock is given back by the thread that used the processor.
-        self._locks = [FileLock(directory / f"{index}.lock", thread_local=False) for index in range(number)]
+        self._files = [directory / f"{index}.lock" for index in range(number)]
         self._directory, self._settled, self._memory = directory, settled, memory
-        self._own: FileLock | None = None
-        self._free_since: dict[FileLock, float] = {}
+        self._own: Path | None = None
+        self._give_back: Callable[[], None] = lambda: None
+        self._free_since: dict[Path, float] = {}
 
     def __enter__(self) -> Processors:
         try:
@@ -54,40 +47,54 @@ class Processors:
 
     def __exit__(self, *_: object) -> None:
         if self._own is not None:
-            self._own.release()
+            self._give_back()
             self._own = None
 
     def spare(self) -> Callable[[], None] | None:
         """Take a processor that nobody has used for a while: what gives it back, or None where there is none.
 
-        There is none, either, where memory would not do for a cell more beside one that has yet to take its own.
+        There is none, either, where memory would not do for a cell on each processor that is used then.
         """
-        if len(self._locks) == 1 or not self._take_own():
+        if len(self._files) == 1 or not self._take_own():
             return None
-        now = time.monotonic()
-        for lock in self._locks:
-            if lock is self._own:
+        used, settled = 1, []
+        for file in self._files:
+            if file == self._own:
                 continue
-            if not _acquired(lock):
-                self._free_since.pop(lock, None)
-            elif now - self._free_since.setdefault(lock, now) >= self._settled and free() >= 2 * self._memory:
-                del self._free_since[lock]
-                return lock.release
+            if (give_back := _taken(file)) is None:
+                used += 1
+                self._free_since.pop(file, None)
+            elif self._is_settled(file):
+                settled.append((file, give_back))
             else:
-                lock.release()
-        return None
+                give_back()
+        room = free() >= (used + 1) * self._memory
+        for _, give_back in settled[1 if room else 0 :]:
+            give_back()
+        if not settled or not room:
+            return None
+        file, give_back = settled[0]
+        del self._free_since[file]
+        return give_back
+
+    def _is_settled(self, file: Path) -> bool:
+        now = time.monotonic()
+        return now - self._free_since.setdefault(file, now) >= self._settled
 
     def _take_own(self) -> bool:
-        if self._own is None:
-            self._own = next((lock for lock in self._locks if _acquired(lock)), None)
+        for file in self._files if self._own is None else ():
+            if (give_back := _taken(file)) is not None:
+                self._own, self._give_back = file, give_back
+                break
         return self._own is not None
 
 
-def _acquired(lock: FileLock) -> bool:
-    if lock.is_locked:  # by a worker of this column: the lock would count, and be given twice
-        return False
+def _taken(file: Path) -> Callable[[], None] | None:
+    """Take the lock of a file: what gives it back, also from another thread; None where somebody has it."""
+    # A lock of its own each time: one that is shared by threads counts how often it was taken.
+    lock = FileLock(file, thread_local=False)
     try:
         lock.acquire(timeout=0)
     except (Timeout, OSError):  # no lock, no processor: a disk that is full must not end a column here
-        return False
-    return True
+        return None
+    return lock.release

@@ -7,7 +7,7 @@ import datetime
 from compatmatrix import environment, resolve
 from compatmatrix.attempts import Progress
 from compatmatrix.errors import EnvironmentFailure
-from compatmatrix.execute import asked
+from compatmatrix.execute import asked, forget
 from compatmatrix.locks import alone
 from compatmatrix.matrix import Matrix, Version
 from compatmatrix.measuring import Measuring, by_devices
@@ -54,6 +54,8 @@ def _run_column(
             todo = _missing(plan, column, settings, store)
             if not todo:
                 return _unchanged(plan, column, progress)
+            for slot in settings.slots(column.environment):
+                forget(slot)  # of a run that was killed: nothing has been stripped from it
             ground = _ground(built, settings)
             measuring = Measuring(
                 plan=plan,
@@ -65,7 +67,7 @@ def _run_column(
                 done=len(plan.cells) - len(todo),
             )
             try:
-                Workers(by_devices(todo), measuring.start, processors).run()
+                Workers(by_devices(todo), measuring.start, processors, measuring.tell).run()
             except EnvironmentFailure as failure:
                 raise ground.lost() or failure from failure
     except EnvironmentFailure as failure:

@@ -16,7 +16,7 @@ import yaml
 
 from compatmatrix.errors import Exit
 from compatmatrix.listings import name_run
-from compatmatrix.processors import available as parallel
+from compatmatrix.machine import processors as parallel
 
 __all__ = [
     "COLUMN_SUCCESS",

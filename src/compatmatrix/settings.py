@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,6 +45,14 @@ class Settings:
     def source_roots(self) -> tuple[Path, ...]:
         """The directories of code that the keys of results are made from: ``sources`` has stamps of their files."""
         return (*self.scenario_roots, PROBE, VIRTUALCUDA)
+
+    def slot(self, environment: str, devices: int, worker: int) -> Path:
+        """The directory that a worker's cells write to."""
+        return self.work / f"{environment}-{devices}-{worker}"
+
+    def slots(self, environment: str) -> Iterator[Path]:
+        """Those that there are."""
+        return self.work.glob(f"{environment}-*")
 
     def in_use(self, environment: str) -> Path:
         """The lock that is held while cells run in an environment."""

@@ -10,7 +10,7 @@ import contextlib
 import csv
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,10 +106,22 @@ def _size(path: str) -> int:
         return -1
 
 
+def files(root: Path) -> Iterator[Path]:
+    """The files below a directory, also where links to directories lead; byte code is none of them."""
+    seen = set()
+    for name, directories, names in os.walk(root, followlinks=True):
+        if (real := os.path.realpath(name)) in seen:  # a link that leads back
+            directories.clear()
+            continue
+        seen.add(real)
+        directories[:] = sorted(each for each in directories if each != "__pycache__")
+        yield from (Path(name, each) for each in sorted(names))
+
+
 def stamps(roots: Iterable[Path]) -> Stamps:
     """The Python files below directories, as they are now."""
     found = {}
-    for path in (path for root in roots for path in root.rglob("*.py")):
+    for path in (path for root in roots for path in files(root) if path.suffix == ".py"):
         with contextlib.suppress(OSError):  # it has just gone
             facts = path.stat()
             found[path] = facts.st_size, facts.st_mtime_ns, facts.st_ino
@@ -129,7 +141,8 @@ def forget_byte_code(roots: Iterable[Path]) -> None:
     file that is edited, run and put back within a second would run as it was edited, under the key of what it is.
     Also the time of the inode's change counts: copies and archives bring modification times with them.
     """
-    for path in (path for root in roots for path in root.rglob("__pycache__/*.pyc")):
+    packages = {path.parent for root in roots for path in files(root)}
+    for path in (path for package in packages for path in package.glob("__pycache__/*.pyc")):
         source = path.parent.with_name(path.name.partition(".")[0] + ".py")
         with contextlib.suppress(OSError):  # there is none, it has just gone, or it is not ours to remove
             facts = source.stat()

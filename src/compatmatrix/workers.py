@@ -10,11 +10,12 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from compatmatrix.execute import ProbeStartError, Stopped
+from compatmatrix.errors import InfrastructureError
+from compatmatrix.execute import Stopped
 from compatmatrix.plan import PlannedCell
 from compatmatrix.processors import Processors
 
@@ -27,7 +28,7 @@ Run = Callable[[PlannedCell], None]
 class Share:
     """The cells that probes of one kind can run: the number of their virtual devices, and the cells that are left.
 
-    ``closed`` once a worker that wanted to join the others could not start.
+    ``closed`` to all but the first worker once another one could not run cells of it.
     """
 
     devices: int
@@ -37,12 +38,12 @@ class Share:
     seconds: float = 0.0
     closed: bool = False
 
-    def wants(self, start: float) -> bool:
-        """Whether one more worker, which first takes so many seconds to start, would end it sooner."""
-        if not self.left or not self.workers:
-            return bool(self.left)
-        if self.closed or not self.done:
+    def wants(self, worker: int, start: float) -> bool:
+        """Whether this worker, which first takes so many seconds to start, would end it sooner."""
+        if not self.left or (self.closed and (worker or self.workers)):
             return False
+        if not self.workers or not self.done:
+            return not self.workers
         rest = len(self.left) * self.seconds / self.done
         return rest / self.workers > start + rest / (self.workers + 1)
 
@@ -57,14 +58,25 @@ Both end with :class:`compatmatrix.execute.Stopped` once the event is set.
 class Workers:
     """Runs all cells of some groups, each with its number of virtual devices; :meth:`run` returns when all have run.
 
-    Whatever one worker raises ends the others, within about a second, and is raised.
+    Whatever one worker raises ends the others, within about a second, and is raised; but what ails a further worker
+    (no process, no memory, a probe that does not start) ends that worker only: its column did not need it.
+
+    Args:
+        groups: the number of virtual devices, and the cells that need them.
+        start: starts a probe.
+        processors: where there may be one to spare.
+        heard: called by the thread of :meth:`run` every now and then, also while it waits.
     """
 
     def __init__(
-        self, groups: Sequence[tuple[int, Sequence[PlannedCell]]], start: Start, processors: Processors
+        self,
+        groups: Sequence[tuple[int, Sequence[PlannedCell]]],
+        start: Start,
+        processors: Processors,
+        heard: Callable[[], None] = lambda: None,
     ) -> None:
         self._shares = [Share(devices, deque(cells)) for devices, cells in groups]
-        self._start, self._processors = start, processors
+        self._start, self._processors, self._heard = start, processors, heard
         self._start_seconds = 0.0
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -74,29 +86,29 @@ class Workers:
     def run(self) -> None:
         try:
             self._work(0)
-            self._wait()
         except Stopped:
-            self._wait()
+            pass
         except BaseException:
             self._stop.set()
-            self._wait()
             raise
+        finally:
+            self._wait()
         if self._failures:
             raise self._failures[0]
 
     def _wait(self) -> None:
-        # With a timeout: an interrupt that comes meanwhile is not kept waiting.
         for helper in self._helpers:
-            while helper.is_alive():
+            while helper.is_alive():  # with a timeout: an interrupt that comes meanwhile is not kept waiting
                 helper.join(_JOIN_SECONDS)
+                self._heard()
 
     def _ask_for_help(self) -> None:
         """Begin one more worker where there is a processor to spare, and something for it to do."""
         with self._lock:
-            wanted = self._choice() is not None
+            worker = len(self._helpers) + 1
+            wanted = self._choice(worker) is not None
         if not wanted or (give_back := self._processors.spare()) is None:
             return
-        worker = len(self._helpers) + 1
 
         def help_() -> None:
             try:
@@ -109,50 +121,72 @@ class Workers:
             finally:
                 give_back()
 
-        self._helpers.append(threading.Thread(target=help_, name=f"worker-{worker}"))
-        self._helpers[-1].start()
+        helper = threading.Thread(target=help_, name=f"worker-{worker}")
+        try:
+            helper.start()
+        except RuntimeError:  # the machine has no room for a thread
+            give_back()
+        else:
+            self._helpers.append(helper)
 
-    def _choice(self) -> Share | None:
+    def _choice(self, worker: int) -> Share | None:
         """The first share that nobody works on, or of those that want one more the one with the most cells left."""
-        wanting = [share for share in self._shares if share.wants(self._start_seconds)]
+        wanting = [share for share in self._shares if share.wants(worker, self._start_seconds)]
         return min(wanting, key=lambda share: (share.workers, -len(share.left) if share.workers else 0), default=None)
 
     def _work(self, worker: int) -> None:
         while not self._stop.is_set():
+            alone = not any(helper.is_alive() for helper in self._helpers)
             with self._lock:
-                share = self._choice()
-                ended = not any(each.left for each in self._shares)
+                share = self._choice(worker)
+                ended = alone and not any(each.left for each in self._shares)
                 if share is not None:
                     share.workers += 1
+                    needed = not worker and share.workers == 1
             if share is not None:
-                self._run_some(share, worker)
-            elif ended or worker:
+                if not self._run_some(share, worker, needed=needed) and worker:
+                    return
+            elif worker or ended:
                 return
-            else:  # what is left may yet want one more
+            else:  # what is left may yet want one more, and a cell that a helper has may be given back
                 self._stop.wait(_JOIN_SECONDS)
+                self._heard()
 
-    def _run_some(self, share: Share, worker: int) -> None:
-        joins = share.workers > 1
+    def _run_some(self, share: Share, worker: int, *, needed: bool) -> bool:
+        """Run cells of a share until none is left; whether this worker could. Who is not needed raises less."""
         if not worker:
             self._ask_for_help()
+        cell: PlannedCell | None = None
         began = time.monotonic()
         try:
-            with contextlib.ExitStack() as stack:
-                try:
-                    run = stack.enter_context(self._start(share, worker, self._stop))
-                except ProbeStartError:
-                    if not joins:
-                        raise
-                    share.closed = True  # what is left is for those that could start
-                    return
+            with self._start(share, worker, self._stop) as run, self._ended_at_once(needed):
                 self._start_seconds = time.monotonic() - began
                 while (cell := self._next(share, worker)) is not None:
                     self._timed(run, cell, share)
                     if not worker:
                         self._ask_for_help()
+            return True
+        except InfrastructureError:
+            if needed:
+                raise
+            with self._lock:
+                share.closed = True
+                if cell is not None:
+                    share.left.append(cell)
+            return False
         finally:
             with self._lock:
                 share.workers -= 1
+
+    @contextlib.contextmanager
+    def _ended_at_once(self, needed: bool) -> Iterator[None]:
+        """Have the others end while the probe of this worker is closed, which takes a while."""
+        try:
+            yield
+        except BaseException as error:
+            if needed or not isinstance(error, InfrastructureError):
+                self._stop.set()
+            raise
 
     def _timed(self, run: Run, cell: PlannedCell, share: Share) -> None:
         began = time.monotonic()

@@ -10,7 +10,7 @@ import pytest
 
 from compatmatrix import listings
 from compatmatrix.errors import ScenarioError
-from compatmatrix.wholeness import forget_byte_code
+from compatmatrix.wholeness import changed, forget_byte_code, stamps
 
 FILE = """\
 from compatprobe import Cell, scenario
@@ -105,6 +105,24 @@ def test_a_damaged_file_is_listed_anew(probe: Probe, root: Path, tmp_path: Path,
     assert titles(root, shared) == ["a"]
     assert titles(root, shared) == ["a"]
     assert probe.asked == 1
+
+
+def test_a_family_that_a_link_leads_to_is_looked_into(probe: Probe, root: Path, tmp_path: Path) -> None:
+    shared = tmp_path / "listing.json"
+    (root / "tiny").rename(tmp_path / "elsewhere")
+    (root / "tiny").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (root / "tiny" / "again").symlink_to(root, target_is_directory=True)  # and round it goes
+    assert titles(root, shared) == ["a"]
+    before = stamps([root])
+    (tmp_path / "elsewhere" / "load.py").write_text(FILE.format(title="b"), encoding="utf-8")
+    assert changed(before, [root]).endswith("load.py")
+    forget_byte_code([root])
+    assert titles(root, shared) == ["b"]
+
+
+def test_a_file_that_nobody_may_see_costs_nothing(probe: Probe, root: Path, tmp_path: Path) -> None:
+    (root / "gone").symlink_to(tmp_path / "nowhere")
+    assert titles(root, tmp_path / "listing.json") == ["a"]
 
 
 def test_mistakes_are_not_shared(probe: Probe, root: Path, tmp_path: Path) -> None:

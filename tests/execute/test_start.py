@@ -6,13 +6,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
-from compatmatrix.execute import Limits, Probe, ProbeStartError
+from compatmatrix.execute import Limits, Probe, ProbeStartError, Stopped
 from tests.execute.test_ends import started_with
 from tests.fixtures.environments import FAILING, PROBE, make_environment
 
@@ -69,6 +71,8 @@ def test_no_interpreter(tmp_path: Path) -> None:
 
 HOST = """
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from compatmatrix.execute import Limits, Probe
 python, probe, root, slot, mark, cell = sys.argv[1:]
@@ -124,3 +128,41 @@ def test_many_probes_at_once(python: Path, tmp_path: Path) -> None:
         for probe in (first, second, first):
             assert probe.run("good/passes[one,a]", Limits(timeout=20)).record is not None
         assert psutil.Process().children()
+
+
+def stopped_soon(stop: threading.Event, delay: float, act: Callable[[], object]) -> float:
+    """Ask for a stop after a while, in which something is done that takes long; seconds from there to its end."""
+    asked: list[float] = []
+
+    def ask() -> None:
+        asked.append(time.monotonic())
+        stop.set()
+
+    timer = threading.Timer(delay, ask)
+    timer.start()
+    with pytest.raises(Stopped):
+        act()
+    timer.join()
+    return time.monotonic() - asked[0]
+
+
+def test_a_cell_that_another_thread_puts_an_end_to(python: Path, tmp_path: Path) -> None:
+    stop, mark = threading.Event(), {"LC_COMPATPROBE_TEST": str(tmp_path)}
+    with Probe(python, PROBE, [FAILING], tmp_path / "slot", environ=mark, stop=stop) as probe:
+        assert stopped_soon(stop, 0.5, lambda: probe.run("ends/hangs", Limits(timeout=100))) < 0.5
+    assert not started_with("LC_COMPATPROBE_TEST", str(tmp_path))
+
+
+def test_imports_that_another_thread_puts_an_end_to(tmp_path: Path) -> None:
+    python, stop = make_environment(tmp_path / "venv", torch="while True: pass"), threading.Event()
+    probe = Probe(python, PROBE, [FAILING], tmp_path / "slot", stop=stop)
+    assert stopped_soon(stop, 0.5, probe.__enter__) < 2
+
+
+def test_a_cell_whose_zygote_does_not_answer_that_another_thread_puts_an_end_to(python: Path, tmp_path: Path) -> None:
+    stop = threading.Event()
+    with Probe(python, PROBE, [FAILING], tmp_path / "slot", stop=stop) as probe:
+        zygote = probe._zygote
+        assert zygote is not None
+        threading.Timer(0.3, lambda: os.kill(zygote.pid, signal.SIGSTOP)).start()
+        assert stopped_soon(stop, 1.5, lambda: probe.run("ends/hangs", Limits(timeout=0.6))) < 0.5

@@ -14,6 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compatmatrix import processors
+from compatmatrix.errors import InfrastructureError
 from compatmatrix.execute import ProbeStartError, Stopped
 from compatmatrix.plan import PlannedCell
 from compatmatrix.processors import Processors
@@ -63,8 +65,8 @@ class Column:
 def workers(
     column: Column, directory: Path, *groups: tuple[int, list[PlannedCell]], number: int = 2, memory: int = 0
 ) -> None:
-    with Processors(directory, number, memory=memory, settled=0) as processors:
-        Workers(groups, column.start, processors).run()
+    with Processors(directory, number, memory=memory, settled=0) as found:
+        Workers(groups, column.start, found).run()
 
 
 def once(column: Column, *groups: tuple[int, list[PlannedCell]]) -> bool:
@@ -177,8 +179,8 @@ def test_an_interrupt_of_the_first_ends_the_others(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         workers(column, tmp_path, (0, cells(3)), (1, cells(3, "b")))
     assert threading.active_count() == before and column.at_work == 0
-    with Processors(tmp_path, 2, memory=0, settled=0) as processors:
-        assert processors.spare() is not None  # it was given back
+    with Processors(tmp_path, 2, memory=0, settled=0) as found:
+        assert found.spare() is not None  # it was given back
 
 
 def test_who_cannot_join_leaves_the_cells_to_those_that_could_start(tmp_path: Path) -> None:
@@ -188,6 +190,65 @@ def test_who_cannot_join_leaves_the_cells_to_those_that_could_start(tmp_path: Pa
     workers(column, tmp_path, (0, group))
     assert column.by == {0: 60}
     assert next(tries) == 1  # it was tried, and not again and again
+
+
+@pytest.mark.parametrize("error", [ProbeStartError(EnvReason.IMPORT_FAILED, "died"), InfrastructureError("no process")])
+def test_what_ails_a_helper_in_mid_run_costs_neither_its_cell_nor_the_column(tmp_path: Path, error: Exception) -> None:
+    def act(_: PlannedCell, worker: int, __: threading.Event) -> None:
+        time.sleep(0.005)
+        if worker:
+            raise error
+
+    groups = (0, cells(40)), (1, cells(5, "b"))
+    column = Column(act)
+    workers(column, tmp_path, *groups)
+    assert once(column, *groups) and column.by == {0: 45}
+    assert [worker for _, worker in column.started].count(0) == 2  # it began the other share itself in the end
+    assert len([worker for _, worker in column.started if worker]) <= 2  # one helper for each share, and no more
+
+
+def test_what_ails_the_first_worker_is_raised(tmp_path: Path) -> None:
+    def act(_: PlannedCell, worker: int, __: threading.Event) -> None:
+        time.sleep(0.005)
+        if not worker:
+            raise InfrastructureError("no process")
+
+    with pytest.raises(InfrastructureError, match="no process"):
+        workers(Column(act), tmp_path, (0, cells(40)), (1, cells(40, "b")))
+
+
+def test_a_machine_without_room_for_a_thread_runs_one_cell_after_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    column, group = Column(), cells(10)
+    workers(column, tmp_path, (0, group), (1, cells(10, "b")))
+    assert column.by == {0: 20}
+    monkeypatch.undo()
+    with Processors(tmp_path, 2, memory=0, settled=0) as found:
+        assert found.spare() is not None  # it was given back
+
+
+def test_as_many_workers_as_memory_has_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processors, "free", lambda: 3 << 30)
+    column, group = Column(pause), cells(200)
+    workers(column, tmp_path, (0, group), number=8, memory=1 << 30)
+    assert once(column, (0, group)) and column.most_at_work == 3
+
+
+def test_the_first_thread_hears_the_others_also_while_it_waits(tmp_path: Path) -> None:
+    heard: list[threading.Thread] = []
+
+    def act(_: PlannedCell, worker: int, __: threading.Event) -> None:
+        time.sleep(0.6 if worker else 0.01)
+
+    with Processors(tmp_path, 2, memory=0, settled=0) as found:
+        groups = (0, cells(1)), (1, cells(2, "b"))
+        Workers(groups, Column(act).start, found, lambda: heard.append(threading.current_thread())).run()
+    assert len(heard) >= 3 and set(heard) == {threading.current_thread()}
 
 
 def test_a_share_that_nobody_could_start_is_a_failure(tmp_path: Path) -> None:
@@ -201,7 +262,7 @@ def test_a_share_that_nobody_could_start_is_a_failure(tmp_path: Path) -> None:
 def test_one_more_only_where_the_share_then_ends_sooner(left: int, workers: int, done: int, start: float) -> None:
     share = Share(0, left=Workers([(0, cells(left))], Column().start, None)._shares[0].left)  # type: ignore[arg-type]
     share.workers, share.done, share.seconds = workers, done, done * 0.5
-    if share.wants(start):
+    if share.wants(0, start):
         assert left and (not workers or left * 0.5 / workers > left * 0.5 / (workers + 1) + start)
     else:
         assert not left or (workers and (not done or left * 0.5 / workers <= left * 0.5 / (workers + 1) + start))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -49,6 +50,7 @@ class FakeProbe:
 
     asked: list[tuple[int, str]]
     failure: ProbeStartError | None
+    dies_at = ""
 
     def __init__(self, *_: object, virtual_cuda: int, **__: object) -> None:
         self.devices = virtual_cuda
@@ -63,6 +65,8 @@ class FakeProbe:
 
     def run(self, cell: str, limits: object, needs: object) -> Ended:
         self.asked.append((self.devices, cell))
+        if cell == self.dies_at:
+            raise ProbeStartError(EnvReason.IMPORT_FAILED, "the process died (signal 9)", module="virtualcuda")
         return Ended(how="exited", number=0, seconds=0.1, peak_memory=1, log="", record=None, record_error="none")
 
 
@@ -111,6 +115,37 @@ def test_where_virtual_devices_cannot_be_had(monkeypatch: pytest.MonkeyPatch, tm
     else:
         assert {name for name, result in stored.items() if result.outcome == FAILURES[message]} == virtual
         assert all(message in str(stored[name].reason) for name in virtual)
+
+
+def test_virtual_devices_that_cannot_be_had_again_in_mid_run_leave_cells_not_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The zygote had died, and could not be started once more: nothing is wrong with the environment."""
+    monkeypatch.setattr(FakeProbe, "dies_at", "cards/three")
+    asked, stored, told = run(monkeypatch, tmp_path, None)
+    assert asked[-2:] == [(3, "cards/two"), (3, "cards/three")]
+    assert set(stored) == {"cards/plain", "cards/real", "cards/two"}
+    assert "2 cells not run: no virtual devices: the process died (signal 9)" in told[-1]
+
+
+def test_only_the_first_thread_prints(tmp_path: Path) -> None:
+    """One that waits for a terminal cannot be interrupted."""
+    told: list[str] = []
+    nothing: Any = None
+    column = Measuring(
+        plan=nothing,
+        column=Column(version="1.0"),
+        python=tmp_path,
+        ground=nothing,
+        settings=nothing,
+        progress=told.append,
+    )
+    other = threading.Thread(target=column._say, args=("from another",))
+    other.start()
+    other.join()
+    assert told == []
+    column._say("from the first")
+    assert told == ["from another", "from the first"]
 
 
 def test_another_library_that_cannot_be_imported_is_the_environments_failure(

@@ -14,13 +14,13 @@ import pytest
 from rich.console import Console
 
 from compatmatrix.errors import StorageError
-from compatmatrix.report import publish, render, terminal
+from compatmatrix.report import beside, publish, render, terminal
 from compatmatrix.report.addresses import slug
 from compatmatrix.report.context import build
 from compatmatrix.report.display import OUTCOMES
 from compatmatrix.report.markdown import code, summary
 from compatmatrix.report.views.top import NewsCell, NewsItem
-from compatmatrix.results import Outcome, Run
+from compatmatrix.results import Check, Outcome, Run
 
 from . import factory
 
@@ -138,6 +138,25 @@ def test_files_beside_only_where_there_is_something_to_tell(texts: dict[str, str
     for part in ("Traceback", "ValueError", "Caused by", "again:", "compatmatrix run --versions 4.46.3 --fresh"):
         assert part in some
     assert texts["locks/4.46.3.txt"].count("--hash") == 3
+
+
+def test_a_text_beside_the_page_is_bounded_whatever_fills_it() -> None:
+    failed = next(row for row in factory.small_run().results if row.outcome.red)
+    check = Check(name="n" * 80, measured=1, limit=0, detail="d" * 300)
+    row = failed.model_copy(update={"checks": (check,) * 20_000, "steps": (("s" * 80, 1.0),) * 20_000})
+    assert len(beside.cell_text(factory.column("4.46.3", "4.46.3"), row)) < 1_000_000
+
+
+def test_a_file_that_says_the_same_already_is_left_alone(tmp_path: Path) -> None:
+    publish.publish({"a.txt": "1", "b.txt": "1", "link.txt": "1"}, tmp_path)
+    (tmp_path / "link.txt").rename(tmp_path / "elsewhere")
+    (tmp_path / "link.txt").symlink_to(tmp_path / "elsewhere")
+    before = {path.name: path.lstat().st_ino for path in tmp_path.iterdir()}
+    publish.publish({"a.txt": "1", "b.txt": "2", "link.txt": "1"}, tmp_path)
+    after = {path.name: path.lstat().st_ino for path in tmp_path.iterdir()}
+    assert (tmp_path / "b.txt").read_text(encoding="utf-8") == "2"
+    assert not (tmp_path / "link.txt").is_symlink(), "what it leads to is somebody else's"
+    assert {name for name in before if before[name] != after[name]} == {"b.txt", "link.txt"}
 
 
 def test_json_is_the_run(texts: dict[str, str]) -> None:

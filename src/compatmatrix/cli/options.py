@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from compatmatrix.cli import completing
-from compatmatrix.processors import available
+from compatmatrix.machine import processors
 from compatmatrix.text import redact, strip_controls
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -69,11 +69,13 @@ STATE = [
         show_default=True,
         help="A forked child per cell, or a fresh process per cell.",
     ),
+]
+JOBS = [
     click.option(
         "--jobs",
         type=click.IntRange(1),
-        default=available,
-        help="Cells that run at once, over all columns of a state directory. Default: one per processor.",
+        default=processors,
+        help="Processors to run cells on, for all columns together; each column runs on one at least. Default: all.",
     ),
 ]
 OUTPUT = [

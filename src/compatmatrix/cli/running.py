@@ -8,12 +8,12 @@ import click
 
 from compatmatrix.cli import completing
 from compatmatrix.cli.executing import EXECUTOR, cluster, on_cluster
-from compatmatrix.cli.options import OUTPUT, SELECT, STATE, now, options, say
+from compatmatrix.cli.options import JOBS, OUTPUT, SELECT, STATE, now, options, say
 from compatmatrix.errors import Exit
 
 
 @click.command()
-@options(SELECT, STATE, OUTPUT, EXECUTOR)
+@options(SELECT, STATE, JOBS, OUTPUT, EXECUTOR)
 def run(executor_name: str, scheduler: str, worker_resources: str, **given: Any) -> Exit:
     """Run every column, one after the other or on a cluster, then render the report.
 
@@ -46,7 +46,7 @@ def run(executor_name: str, scheduler: str, worker_resources: str, **given: Any)
 
 @click.command()
 @click.argument("version", shell_complete=completing.version)
-@options(SELECT, STATE, OUTPUT)
+@options(SELECT, STATE, JOBS, OUTPUT)
 def column(version: str, **given: Any) -> Exit:
     """Run one column: resolve VERSION, build its environment, run its cells, store the results.
 
@@ -61,7 +61,7 @@ def column(version: str, **given: Any) -> Exit:
 
 
 @click.command()
-@options(SELECT, STATE, OUTPUT)
+@options(SELECT, STATE, JOBS, OUTPUT)
 def report(**given: Any) -> Exit:
     """Render the report from what is stored, without running anything; the exit status tells the news.
 
@@ -117,7 +117,7 @@ def list_(**given: Any) -> Exit:
 
 
 @click.command()
-@options(SELECT, STATE, OUTPUT)
+@options(SELECT, STATE, JOBS, OUTPUT)
 def check(**given: Any) -> Exit:
     """Read matrix.yaml, the ledger, the claims and the scenario files, and say what is wrong with them.
 

@@ -11,7 +11,7 @@ import click
 
 from compatmatrix.cli import completing
 from compatmatrix.cli.executing import EXECUTOR, cluster, on_cluster
-from compatmatrix.cli.options import CELLS, FILES, STATE, now, options, say
+from compatmatrix.cli.options import CELLS, FILES, JOBS, STATE, now, options, say
 from compatmatrix.errors import Exit
 
 SERIES = [
@@ -43,7 +43,7 @@ OUTPUT = [
 
 
 @click.command()
-@options(SERIES, STATE, WORK, OUTPUT, EXECUTOR)
+@options(SERIES, STATE, JOBS, WORK, OUTPUT, EXECUTOR)
 def sweep(
     specifier: str,
     keep_environments: bool,
@@ -111,7 +111,7 @@ def atlas(specifier: str, output: Path | None, **given: Any) -> Exit:
     multiple=True,
     help="Only cells that changed so: to a worse outcome, a better one, or in behaviour alone; may be given again.",
 )
-@options(SERIES, STATE, WORK)
+@options(SERIES, STATE, JOBS, WORK)
 def flips(
     specifier: str,
     changes: tuple[str, ...],

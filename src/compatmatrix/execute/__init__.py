@@ -9,5 +9,6 @@ from compatmatrix.execute.asked import asked
 from compatmatrix.execute.limits import Limits
 from compatmatrix.execute.probe import Probe, Stopped
 from compatmatrix.execute.ready import ProbeStartError, Ready
+from compatmatrix.execute.records import forget
 
-__all__ = ["Limits", "Probe", "ProbeStartError", "Ready", "Stopped", "asked"]
+__all__ = ["Limits", "Probe", "ProbeStartError", "Ready", "Stopped", "asked", "forget"]

@@ -226,13 +226,12 @@ class Probe:
             elif event["event"] in ("died", "refused"):
                 return "lost", event
 
-    @staticmethod
-    def _kill(zygote: Zygote) -> dict[str, Any]:
+    def _kill(self, zygote: Zygote) -> dict[str, Any]:
         """Have the cell killed; a zygote that does not answer counts as dead."""
         zygote.send(kill=True)
         deadline = time.monotonic() + _KILL_SECONDS
-        while (left := deadline - time.monotonic()) > 0:
-            event = zygote.event(left)
+        while time.monotonic() < deadline:
+            event = self._event(zygote, deadline)
             if event is not None and event["event"] in ("exited", "died"):
                 return event
         return {"event": "died"}

@@ -7,7 +7,7 @@ import json
 from compatmatrix.report.addresses import repro, slug
 from compatmatrix.report.display import duration, moment, number, passage, size
 from compatmatrix.results import CellResult, Column
-from compatmatrix.text import clean, one_line
+from compatmatrix.text import clean, cut, one_line
 
 _FIELD_LIMIT = 200_000
 _LINE = 2000
@@ -92,4 +92,5 @@ def _untrusted(title: str, text: str) -> str:
 
 
 def _section(title: str, text: str) -> str:
+    text = cut(text, _FIELD_LIMIT)
     return f"{title}\n{'-' * len(title)}\n{text}\n" if text.strip() else ""

@@ -16,7 +16,7 @@ from compatmatrix import archive, assemble, compare, loading, pipeline, sweep_sh
 from compatmatrix.errors import StorageError
 from compatmatrix.history import History, snapshot
 from compatmatrix.ledger import Ledger
-from compatmatrix.memory import free
+from compatmatrix.machine import free
 from compatmatrix.pins import files
 from compatmatrix.pins.advice import Advice
 from compatmatrix.results import Run

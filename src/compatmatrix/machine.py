@@ -1,15 +1,22 @@
-"""The memory that is free on this machine."""
+"""What this machine lets a process use: processors, and the memory that is free."""
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
-import psutil
+
+def processors() -> int:
+    """How many processors this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return max(1, len(affinity(0)) if affinity else os.cpu_count() or 1)
 
 
 def free() -> int:
     """Memory that this process may still use: of the machine, or of its control group where that allows less."""
+    import psutil  # not at the top: the noxfile, which is read once for each session, asks for processors only
+
     available = int(psutil.virtual_memory().available)
     with suppress(OSError, ValueError):
         group = Path("/sys/fs/cgroup")
