@@ -100,7 +100,7 @@ class Workers:
         for helper in self._helpers:
             while helper.is_alive():  # with a timeout: an interrupt that comes meanwhile is not kept waiting
                 helper.join(_JOIN_SECONDS)
-                self._heard()
+        self._heard()
 
     def _ask_for_help(self) -> None:
         """Begin one more worker where there is a processor to spare, and something for it to do."""

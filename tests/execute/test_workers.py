@@ -245,10 +245,36 @@ def test_the_first_thread_hears_the_others_also_while_it_waits(tmp_path: Path) -
     def act(_: PlannedCell, worker: int, __: threading.Event) -> None:
         time.sleep(0.6 if worker else 0.01)
 
+    def hear() -> None:
+        heard.append(threading.current_thread())
+        at_work.append(threading.active_count() - before)
+
+    at_work: list[int] = []
+    before = threading.active_count()
     with Processors(tmp_path, 2, memory=0, settled=0) as found:
         groups = (0, cells(1)), (1, cells(2, "b"))
-        Workers(groups, Column(act).start, found, lambda: heard.append(threading.current_thread())).run()
+        Workers(groups, Column(act).start, found, hear).run()
     assert len(heard) >= 3 and set(heard) == {threading.current_thread()}
+    assert at_work[0] == 1 and at_work[-1] == 0  # once more when all have ended
+
+
+def test_the_others_end_while_the_probe_of_one_that_failed_is_closed(tmp_path: Path) -> None:
+    closed: list[bool] = []
+
+    @contextlib.contextmanager
+    def start(_: Share, worker: int, stop: threading.Event) -> Iterator[Run]:
+        def run(_: PlannedCell) -> None:
+            if not worker:
+                raise KeyboardInterrupt
+
+        try:
+            yield run
+        finally:
+            closed.append(bool(worker) or stop.wait(5))
+
+    with Processors(tmp_path, 1, memory=0) as found, pytest.raises(KeyboardInterrupt):
+        Workers([(0, cells(2))], start, found).run()
+    assert closed == [True]
 
 
 def test_a_share_that_nobody_could_start_is_a_failure(tmp_path: Path) -> None:
