@@ -255,7 +255,11 @@ def test_the_first_thread_hears_the_others_also_while_it_waits(tmp_path: Path) -
         groups = (0, cells(1)), (1, cells(2, "b"))
         Workers(groups, Column(act).start, found, hear).run()
     assert len(heard) >= 3 and set(heard) == {threading.current_thread()}
-    assert at_work[0] == 1 and at_work[-1] == 0  # once more when all have ended
+    assert at_work[0] == 1 and at_work[-1] == 0
+    heard.clear()
+    with Processors(tmp_path, 1, memory=0) as found:
+        Workers([(0, cells(1))], Column().start, found, hear).run()
+    assert len(heard) == 1  # once more when all have ended
 
 
 def test_the_others_end_while_the_probe_of_one_that_failed_is_closed(tmp_path: Path) -> None:
