@@ -39,6 +39,16 @@ class Seen:
         return f"{self.outcome.value}:{self.behaviour}"
 
 
+def _did(row: CellResult) -> str:
+    """How a cell that is not green behaved.
+
+    Where it takes more memory of the machine than it may, either the allocator is refused some, or the watch sees it
+    first: which of them is chance. A card that is full is the version's own doing, and always told in the same way.
+    """
+    did = row.signature or row.reason
+    return did if row.outcome is not Outcome.OOM or "OutOfMemoryError" in did else ""
+
+
 NOT_RUN = Seen(Outcome.NOT_RUN)
 
 
@@ -49,7 +59,7 @@ def seen(row: CellResult) -> Seen:
     if row.outcome is Outcome.PASS:
         behaviour = row.fingerprint_digest
     elif row.outcome.answered:
-        behaviour = hashlib.sha256(f"{row.outcome.value}\n{row.signature or row.reason}".encode()).hexdigest()[:12]
+        behaviour = hashlib.sha256(f"{row.outcome.value}\n{_did(row)}".encode()).hexdigest()[:12]
     return Seen(row.outcome, intern(behaviour), intern(told), row.flaky, row.key, row.measured_at)
 
 

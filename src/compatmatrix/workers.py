@@ -90,9 +90,10 @@ class Workers:
             pass
         except BaseException:
             self._stop.set()
-            raise
-        finally:
             self._wait()
+            raise  # and nothing is told: the interrupt may have come because nobody reads
+        self._wait()
+        self._heard()
         if self._failures:
             raise self._failures[0]
 
@@ -100,7 +101,6 @@ class Workers:
         for helper in self._helpers:
             while helper.is_alive():  # with a timeout: an interrupt that comes meanwhile is not kept waiting
                 helper.join(_JOIN_SECONDS)
-        self._heard()
 
     def _ask_for_help(self) -> None:
         """Begin one more worker where there is a processor to spare, and something for it to do."""

@@ -48,9 +48,14 @@ def test_two_at_once_give_what_one_after_the_other_gives(many: Project) -> None:
     assert status == 3 and ONCE_MORE not in output, output
     alone = rows(many)
     assert sum(row.outcome.value == "wrong" for row in alone) == 20
+    (environment,) = (many.directory / ".compatmatrix" / "environments").iterdir()
+    left = many.directory / ".compatmatrix" / "work" / f"{environment.name}-0-7" / "home" / "token"
+    left.parent.mkdir(parents=True)
+    left.write_text("by a run that was killed", encoding="utf-8")
     status, output = many.run("compatmatrix", "run", "--jobs", "2", "--fresh")
     assert status == 3 and ONCE_MORE in output, output
     assert rows(many) == alone
+    assert not left.exists()
     assert len({line.split()[1] for line in output.splitlines() if "/43  tiny/" in line}) == 43
 
 

@@ -276,9 +276,11 @@ def test_the_others_end_while_the_probe_of_one_that_failed_is_closed(tmp_path: P
         finally:
             closed.append(bool(worker) or stop.wait(5))
 
+    heard: list[str] = []
     with Processors(tmp_path, 1, memory=0) as found, pytest.raises(KeyboardInterrupt):
-        Workers([(0, cells(2))], start, found).run()
+        Workers([(0, cells(2))], start, found, lambda: heard.append("told")).run()
     assert closed == [True]
+    assert heard == []  # it may have been interrupted because nobody reads
 
 
 def test_a_share_that_nobody_could_start_is_a_failure(tmp_path: Path) -> None:

@@ -119,6 +119,17 @@ def test_what_a_cell_did_is_kept_in_few_words() -> None:
     assert seen(result(outcome=F, signature="a\x1b[31m\n" + "b" * 999)).told.isprintable()
 
 
+def test_how_the_machines_memory_ended_is_no_behaviour_and_how_a_cards_did_is_one() -> None:
+    """Either the allocator is refused some, or the watch sees it first."""
+    allocator = "RuntimeError: [enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"
+    cards = [f"torch.OutOfMemoryError: CUDA out of memory. GPU {number} has a capacity" for number in (0, 1)]
+    watched = result("llama/plain", outcome=Outcome.OOM, reason="used more memory than the policy allows")
+    refused = result("llama/plain", outcome=Outcome.OOM, reason="raised", signature=allocator)
+    assert seen(watched).mark == seen(refused).mark
+    full = [seen(result("llama/plain", outcome=Outcome.OOM, reason="raised", signature=card)).mark for card in cards]
+    assert len({seen(watched).mark, *full}) == 3
+
+
 def test_a_flaky_cell_makes_no_firm_flip() -> None:
     shaky = Seen(W, flaky=True, key="k1")
     (flip,) = flips(sheet([Seen(P, key="k0"), shaky]), {"k0": ["pass:"] * 3, "k1": ["wrong:"] * 3})
