@@ -70,7 +70,7 @@ def _figures(sheet: Sheet, found: Iterable[Flip], counts: Counter[Outcome]) -> t
     beliefs = Counter(flip.belief for flip in found)
     answered = sum(number for outcome, number in counts.items() if outcome.answered)
     gone = sum(1 for place in sheet.places if place.column.failure)
-    believed = f"of all changes {beliefs[Belief.CONFIRMED]:,} confirmed by repetition, {beliefs[Belief.FLAKY]:,} flaky"
+    believed = f"of all changes, {beliefs[Belief.CONFIRMED]:,} confirmed by repetition, {beliefs[Belief.FLAKY]:,} flaky"
     return (
         Figure(answered, "answers", f"of {counts.total():,} cells; the others were not measured or cannot be here"),
         Figure(changes[Change.WORSE], "changes for the worse", "from one release to the next"),
