@@ -28,22 +28,11 @@ def name_run(environ: MutableMapping[str, str] = os.environ) -> None:
     environ.setdefault(RUN, uuid.uuid4().hex)
 
 
-def listing(where: Sequence[Path], shared: Path | None = None) -> dict[str, Any]:
+def listing(where: Sequence[Path]) -> dict[str, Any]:
     """What the probe says of the scenario files under the roots, see ``compatprobe.discover``.
 
-    ``shared`` is a file in which processes of one run tell one another: what was listed in the same run, of files that
-    nobody has touched since, is not listed again. Raises :class:`ScenarioError` where there can be no listing.
+    Raises :class:`ScenarioError` where there can be no listing.
     """
-    key = _key(where) if shared else ""
-    if shared and (told := _read(shared, key)) is not None:
-        return told
-    found = _listed(where)
-    if shared and not found["errors"]:
-        _write(shared, {"key": key, "found": found})
-    return found
-
-
-def _listed(where: Sequence[Path]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="compatmatrix-") as directory:
         out = Path(directory) / "scenarios.json"
         command = [sys.executable, "-I", str(PROBE), "list", *map(str, where), "--out", str(out)]
@@ -64,13 +53,32 @@ def _listed(where: Sequence[Path]) -> dict[str, Any]:
         return found
 
 
-def _key(where: Sequence[Path]) -> str:
-    """The run, and all files that scenarios are made of or may read, as they are now.
+def key(where: Sequence[Path]) -> str:
+    """The run, and all files that scenarios are made of or may read, as they are now; empty where there is no run.
 
     The time of the inode's last change is nothing that a file can be given: it tells of every edit.
     """
-    told = [os.environ.get(RUN, ""), sys.executable, *map(str, where), *_stamps([*where, PROBE])]
+    if not os.environ.get(RUN):
+        return ""
+    told = [os.environ[RUN], sys.executable, *map(str, where), *_stamps([*where, PROBE])]
     return hashlib.sha256("\n".join(told).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def recall(shared: Path, key: str) -> Any:
+    """What another process of the same run kept of the same files; None where there is nothing."""
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        told = json.loads(shared.read_bytes())
+        return told["found"] if key and told["key"] == key else None
+    return None
+
+
+def keep(shared: Path, key: str, found: Any) -> None:
+    """Keep what was found for other processes of this run: it is written to the disk, so it must be clean."""
+    with contextlib.suppress(OSError):  # it saves time, and nothing else
+        shared.parent.mkdir(parents=True, exist_ok=True)
+        part = shared.with_name(f"{shared.name}.{os.getpid()}")
+        part.write_text(json.dumps({"key": key, "found": found}), encoding="utf-8")
+        part.replace(shared)
 
 
 def _stamps(roots: Iterable[Path]) -> Iterator[str]:
@@ -78,20 +86,3 @@ def _stamps(roots: Iterable[Path]) -> Iterator[str]:
         with contextlib.suppress(OSError):  # it has just gone, or it is not ours to see
             facts = path.stat()
             yield f"{path} {facts.st_size} {facts.st_mtime_ns} {facts.st_ctime_ns} {facts.st_ino}"
-
-
-def _read(shared: Path, key: str) -> dict[str, Any] | None:
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        told = json.loads(shared.read_bytes())
-        if os.environ.get(RUN) and told["key"] == key:
-            found: dict[str, Any] = told["found"]
-            return found
-    return None
-
-
-def _write(shared: Path, told: dict[str, Any]) -> None:
-    with contextlib.suppress(OSError):  # it saves time, and nothing else
-        shared.parent.mkdir(parents=True, exist_ok=True)
-        part = shared.with_name(f"{shared.name}.{os.getpid()}")
-        part.write_text(json.dumps(told), encoding="utf-8")
-        part.replace(shared)

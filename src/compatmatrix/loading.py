@@ -13,16 +13,15 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from compatmatrix import mistakes, roots
+from compatmatrix import listings, mistakes, roots
 from compatmatrix.claims import Claims
 from compatmatrix.errors import InputError, MatrixError, ScenarioError
 from compatmatrix.ledger import Ledger
-from compatmatrix.listings import PROBE, listing
 from compatmatrix.matrix import SOURCES, Matrix
 from compatmatrix.results import Scenario
 from compatmatrix.text import clean, one_line
 
-VIRTUALCUDA = PROBE.parent / "virtualcuda"
+VIRTUALCUDA = listings.PROBE.parent / "virtualcuda"
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -191,10 +190,14 @@ def capabilities() -> str:
 def discover(where: Sequence[Path], *, shared: Path | None = None) -> tuple[tuple[Scenario, ...], str]:
     """The scenarios under the roots, and the hash of the probe itself.
 
-    Scenario files are imported by the probe in a process of its own, never by the host; ``shared`` see
-    :func:`listing`. Raises :class:`ScenarioError` with every mistake in them.
+    Scenario files are imported by the probe in a process of its own, never by the host. ``shared`` is a file in which
+    the processes of one run tell one another what they found: files that nobody has touched since are not listed
+    again. Raises :class:`ScenarioError` with every mistake in them.
     """
-    found = listing(where, shared)
+    key = listings.key(where) if shared else ""
+    if shared and (known := listings.recall(shared, key)):
+        return tuple(map(Scenario.model_validate, known["scenarios"])), str(known["probe_hash"])
+    found = listings.listing(where)
     entries, told = found["scenarios"], list(mistakes.broken(where, found["errors"]))
     if not told:  # what a scenario says of another one means something only where all could be read
         told += mistakes.values(where, entries)
@@ -207,7 +210,11 @@ def discover(where: Sequence[Path], *, shared: Path | None = None) -> tuple[tupl
         )
     if not entries:
         raise ScenarioError(f"no scenario under {', '.join(map(roots.shown, where))}", hint="see docs/scenarios.md")
-    return tuple(Scenario.model_validate(_shown(entry)) for entry in entries), found["probe_hash"]
+    scenarios, probe_hash = tuple(Scenario.model_validate(_shown(entry)) for entry in entries), found["probe_hash"]
+    if shared and key:
+        told_others = [scenario.model_dump(mode="json") for scenario in scenarios]
+        listings.keep(shared, key, {"scenarios": told_others, "probe_hash": probe_hash})
+    return scenarios, probe_hash
 
 
 def _shown(entry: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from compatmatrix import listings
+from compatmatrix import listings, loading
 from compatmatrix.errors import ScenarioError
 from compatmatrix.wholeness import changed, forget_byte_code, stamps
 
@@ -27,7 +27,7 @@ class Probe:
 
     def __init__(self) -> None:
         self.asked = 0
-        self.ask = listings._listed
+        self.ask = listings.listing
 
     def __call__(self, where: Any) -> dict[str, Any]:
         self.asked += 1
@@ -37,7 +37,7 @@ class Probe:
 @pytest.fixture
 def probe(monkeypatch: pytest.MonkeyPatch) -> Probe:
     counted = Probe()
-    monkeypatch.setattr(listings, "_listed", counted)
+    monkeypatch.setattr(listings, "listing", counted)
     monkeypatch.setenv(listings.RUN, "one")
     return counted
 
@@ -53,13 +53,13 @@ def root(tmp_path: Path) -> Path:
 
 
 def titles(root: Path, shared: Path) -> list[str]:
-    return [entry["title"] for entry in listings.listing([root], shared)["scenarios"]]
+    return [scenario.title for scenario in loading.discover([root], shared=shared)[0]]
 
 
 def test_the_processes_of_a_run_list_once(probe: Probe, root: Path, tmp_path: Path) -> None:
     shared = tmp_path / "state" / "listing.json"
-    first = listings.listing([root], shared)
-    assert listings.listing([root], shared) == first
+    first = loading.discover([root], shared=shared)
+    assert loading.discover([root], shared=shared) == first
     assert probe.asked == 1
     assert [path.name for path in shared.parent.iterdir()] == ["listing.json"]
 
@@ -128,7 +128,8 @@ def test_a_file_that_nobody_may_see_costs_nothing(probe: Probe, root: Path, tmp_
 def test_mistakes_are_not_shared(probe: Probe, root: Path, tmp_path: Path) -> None:
     (root / "tiny" / "broken.py").write_text("import nothing_of_that_name\n", encoding="utf-8")
     shared = tmp_path / "listing.json"
-    assert listings.listing([root], shared)["errors"]
+    with pytest.raises(ScenarioError, match="broken"):
+        titles(root, shared)
     assert not shared.exists()
 
 
