@@ -6,11 +6,10 @@ has a process of its own, as it has beside another column.
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -58,8 +57,8 @@ Both end with :class:`compatmatrix.execute.Stopped` once the event is set.
 class Workers:
     """Runs all cells of some groups, each with its number of virtual devices; :meth:`run` returns when all have run.
 
-    Whatever one worker raises ends the others, within about a second, and is raised; but what ails a further worker
-    (no process, no memory, a probe that does not start) ends that worker only: its column did not need it.
+    Whatever one worker raises ends the others, within about a second, and is raised; but what ails a worker that is not
+    alone (no process, no memory, a probe that does not start) ends that worker only, and others run its cells.
 
     Args:
         groups: the number of virtual devices, and the cells that need them.
@@ -142,9 +141,8 @@ class Workers:
                 ended = alone and not any(each.left for each in self._shares)
                 if share is not None:
                     share.workers += 1
-                    needed = not worker and share.workers == 1
             if share is not None:
-                if not self._run_some(share, worker, needed=needed) and worker:
+                if not self._run_some(share, worker) and worker:
                     return
             elif worker or ended:
                 return
@@ -152,22 +150,29 @@ class Workers:
                 self._stop.wait(_JOIN_SECONDS)
                 self._heard()
 
-    def _run_some(self, share: Share, worker: int, *, needed: bool) -> bool:
-        """Run cells of a share until none is left; whether this worker could. Who is not needed raises less."""
+    def _run_some(self, share: Share, worker: int) -> bool:
+        """Run cells of a share until none is left; whether this worker could."""
         if not worker:
             self._ask_for_help()
         cell: PlannedCell | None = None
+        fatal: bool | None = None
         began = time.monotonic()
         try:
-            with self._start(share, worker, self._stop) as run, self._ended_at_once(needed):
+            with self._start(share, worker, self._stop) as run:
                 self._start_seconds = time.monotonic() - began
-                while (cell := self._next(share, worker)) is not None:
-                    self._timed(run, cell, share)
-                    if not worker:
-                        self._ask_for_help()
+                try:
+                    while (cell := self._next(share, worker)) is not None:
+                        self._timed(run, cell, share)
+                        if not worker:
+                            self._ask_for_help()
+                except BaseException as error:
+                    # At once: closing the probe takes a while, in which the others can end.
+                    if fatal := self._is_fatal(error, share, worker):
+                        self._stop.set()
+                    raise
             return True
-        except InfrastructureError:
-            if needed:
+        except InfrastructureError as error:
+            if self._is_fatal(error, share, worker) if fatal is None else fatal:
                 raise
             with self._lock:
                 share.closed = True
@@ -178,15 +183,10 @@ class Workers:
             with self._lock:
                 share.workers -= 1
 
-    @contextlib.contextmanager
-    def _ended_at_once(self, needed: bool) -> Iterator[None]:
-        """Have the others end while the probe of this worker is closed, which takes a while."""
-        try:
-            yield
-        except BaseException as error:
-            if needed or not isinstance(error, InfrastructureError):
-                self._stop.set()
-            raise
+    def _is_fatal(self, error: BaseException, share: Share, worker: int) -> bool:
+        """Whether an error ends the column: what ails one of several workers leaves the cells to the others."""
+        with self._lock:
+            return not isinstance(error, InfrastructureError) or (not worker and share.workers == 1)
 
     def _timed(self, run: Run, cell: PlannedCell, share: Share) -> None:
         began = time.monotonic()

@@ -207,7 +207,7 @@ def test_what_ails_a_helper_in_mid_run_costs_neither_its_cell_nor_the_column(tmp
     assert len([worker for _, worker in column.started if worker]) <= 2  # one helper for each share, and no more
 
 
-def test_what_ails_the_first_worker_is_raised(tmp_path: Path) -> None:
+def test_what_ails_the_first_worker_is_raised_where_it_is_alone(tmp_path: Path) -> None:
     def act(_: PlannedCell, worker: int, __: threading.Event) -> None:
         time.sleep(0.005)
         if not worker:
@@ -215,6 +215,21 @@ def test_what_ails_the_first_worker_is_raised(tmp_path: Path) -> None:
 
     with pytest.raises(InfrastructureError, match="no process"):
         workers(Column(act), tmp_path, (0, cells(40)), (1, cells(40, "b")))
+
+
+def test_what_ails_the_first_worker_leaves_its_cells_to_one_that_has_joined(tmp_path: Path) -> None:
+    joined = threading.Event()
+
+    def act(_: PlannedCell, worker: int, __: threading.Event) -> None:
+        time.sleep(0.005)
+        if worker:
+            joined.set()
+        elif joined.is_set():
+            raise ProbeStartError(EnvReason.IMPORT_FAILED, "the process died", module="virtualcuda")
+
+    column, group = Column(act), cells(80)
+    workers(column, tmp_path, (2, group))
+    assert once(column, (2, group)) and column.by[1] > 40
 
 
 def test_a_machine_without_room_for_a_thread_runs_one_cell_after_another(
