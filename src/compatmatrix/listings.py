@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from compatmatrix.errors import ScenarioError
-from compatmatrix.wholeness import files
+from compatmatrix.stamps import files
 
 PROBE = Path(__file__).resolve().parent.parent / "compatprobe"
 RUN = "COMPATMATRIX_RUN"

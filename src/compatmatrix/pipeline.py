@@ -13,8 +13,8 @@ from compatmatrix.errors import Exit
 from compatmatrix.ledger import Ledger
 from compatmatrix.matrix import Companion
 from compatmatrix.settings import Settings
+from compatmatrix.stamps import forget_byte_code, stamps
 from compatmatrix.store import Store
-from compatmatrix.wholeness import forget_byte_code, stamps
 
 PUBLISHED = Path("reports")
 

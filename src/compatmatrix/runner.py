@@ -17,7 +17,7 @@ from compatmatrix.results import CellResult, Column, EnvFailure, EnvReason, Outc
 from compatmatrix.settings import Settings
 from compatmatrix.store import Store
 from compatmatrix.text import clean, one_line
-from compatmatrix.wholeness import Ground, contents
+from compatmatrix.wholeness import Contents, Ground, Installed, contents
 from compatmatrix.workers import Workers
 
 
@@ -78,10 +78,10 @@ def _run_column(
 def _ground(built: environment.Environment, settings: Settings) -> Ground:
     settings.work.mkdir(parents=True, exist_ok=True)
     try:
-        installed = contents(built.path)
+        there: Contents = contents(built.path)
     except (OSError, ValueError):
-        installed = {}  # a package that does not say what it consists of
-    return Ground(installed=installed, work=settings.work, roots=settings.source_roots, sources=settings.sources)
+        there = {}  # a package that does not say what it consists of
+    return Ground(installed=Installed(there), work=settings.work, roots=settings.source_roots, sources=settings.sources)
 
 
 def build(

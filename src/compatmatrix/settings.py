@@ -8,8 +8,8 @@ from pathlib import Path
 
 from compatmatrix.listings import PROBE
 from compatmatrix.loading import VIRTUALCUDA
+from compatmatrix.stamps import Stamps
 from compatmatrix.store import STORE
-from compatmatrix.wholeness import Stamps
 
 
 @dataclass(frozen=True, kw_only=True)

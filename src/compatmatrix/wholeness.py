@@ -6,26 +6,72 @@ that is edited in mid-run is another one than the key of its result says.
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from compatmatrix.errors import EnvironmentFailure, ScenarioError, StorageError
 from compatmatrix.results import CellResult, EnvReason, Outcome
+from compatmatrix.stamps import SAFELY_LATER, Stamps, changed
 
 Contents = Mapping[str, int]
 """Path of a file -> its size in bytes; -1 where it is not known."""
-Stamps = Mapping[Path, tuple[int, int, int]]
-"""File -> size, time of its last change, inode."""
 
 _ROOM = 1 << 20
 """Bytes: with less, a cell may have been unable to write what it must."""
-_SAFELY_LATER = 2_000_000_000
-"""Nanoseconds: byte code that was written so long after the last change of its source is that source's."""
+
+
+class Installed:
+    """Files that are there, looked for again and again, by any thread.
+
+    A file comes and goes with a change of its directory's time of modification: what is looked at are 1,500
+    directories of an environment with torch, in 4 ms, instead of their 18,500 files, in 50.
+    """
+
+    def __init__(self, there: Contents) -> None:
+        self._names = defaultdict(list)
+        for path in there:
+            directory, name = os.path.split(path)
+            self._names[directory].append(name)
+        self._whole: dict[str, tuple[int, int]] = {}
+
+    def gone(self) -> str:
+        """A file that is not there any more; empty where all are."""
+        for directory, names in self._names.items():
+            stamp = _directory(directory)
+            if stamp is None or self._whole.get(directory) != stamp:
+                missing, links = _missing(directory, names)
+                if missing:
+                    return missing
+                # What changes within one tick of the file system's clock has one time.
+                if not links and stamp is not None and stamp[0] + SAFELY_LATER < time.time_ns():
+                    self._whole[directory] = stamp
+        return ""
+
+
+def _directory(path: str) -> tuple[int, int] | None:
+    """The time of its last modification, and its inode."""
+    try:
+        facts = os.stat(path)  # noqa: PTH116 - thousands of them
+    except OSError:
+        return None
+    return facts.st_mtime_ns, facts.st_ino
+
+
+def _missing(directory: str, names: Sequence[str]) -> tuple[str, bool]:
+    """A file that is not there, if any; and whether some may be links, which break without a trace here."""
+    try:
+        with os.scandir(directory) as entries:
+            there = {entry.name for entry in entries if not entry.is_symlink()}
+    except OSError:
+        there = set()
+    others = [os.path.join(directory, name) for name in names if name not in there]  # noqa: PTH118
+    return next((path for path in others if not os.path.exists(path)), ""), bool(others)  # noqa: PTH110
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +82,7 @@ class Ground:
     files below ``roots`` that the keys of results were made from.
     """
 
-    installed: Contents
+    installed: Installed
     work: Path
     roots: Sequence[Path] = ()
     sources: Stamps | None = None
@@ -57,7 +103,7 @@ class Ground:
 
     def lost(self) -> EnvironmentFailure | None:
         """The failure of an environment of which something is gone."""
-        path = gone(self.installed)
+        path = self.installed.gone()
         if not path:
             return None
         message = f"a part of the environment went while cells ran in it: {Path(path).name}"
@@ -94,57 +140,8 @@ def damaged(there: Contents) -> str:
     return next((path for path, size in there.items() if size not in (-1, size_ := _size(path)) or size_ < 0), "")
 
 
-def gone(there: Contents) -> str:
-    """A file that is not there any more; empty where all are."""
-    return next((path for path in there if not os.path.exists(path)), "")  # noqa: PTH110 - thousands of them
-
-
 def _size(path: str) -> int:
     try:
         return os.stat(path).st_size  # noqa: PTH116 - thousands of them
     except OSError:
         return -1
-
-
-def files(root: Path) -> Iterator[Path]:
-    """The files below a directory, also where links to directories lead; byte code is none of them."""
-    seen = set()
-    for name, directories, names in os.walk(root, followlinks=True):
-        if (real := os.path.realpath(name)) in seen:  # a link that leads back
-            directories.clear()
-            continue
-        seen.add(real)
-        directories[:] = sorted(each for each in directories if each != "__pycache__")
-        yield from (Path(name, each) for each in sorted(names))
-
-
-def stamps(roots: Iterable[Path]) -> Stamps:
-    """The Python files below directories, as they are now."""
-    found = {}
-    for path in (path for root in roots for path in files(root) if path.suffix == ".py"):
-        with contextlib.suppress(OSError):  # it has just gone
-            facts = path.stat()
-            found[path] = facts.st_size, facts.st_mtime_ns, facts.st_ino
-    return found
-
-
-def changed(before: Stamps, roots: Iterable[Path]) -> str:
-    """A Python file below directories that is new, gone or written since; empty where there is none."""
-    now = stamps(roots)
-    return next((str(path) for path in {**before, **now} if before.get(path) != now.get(path)), "")
-
-
-def forget_byte_code(roots: Iterable[Path]) -> None:
-    """Remove byte code below directories that may be of another text than its source has now.
-
-    Python takes it for the source's where size and modification time, in whole seconds, are the same (PEP 552): a
-    file that is edited, run and put back within a second would run as it was edited, under the key of what it is.
-    Also the time of the inode's change counts: copies and archives bring modification times with them.
-    """
-    packages = {path.parent for root in roots for path in files(root)}
-    for path in (path for package in packages for path in package.glob("__pycache__/*.pyc")):
-        source = path.parent.with_name(path.name.partition(".")[0] + ".py")
-        with contextlib.suppress(OSError):  # there is none, it has just gone, or it is not ours to remove
-            facts = source.stat()
-            if path.stat().st_mtime_ns < max(facts.st_mtime_ns, facts.st_ctime_ns) + _SAFELY_LATER:
-                path.unlink()

@@ -10,7 +10,7 @@ import pytest
 
 from compatmatrix import listings, loading
 from compatmatrix.errors import ScenarioError
-from compatmatrix.wholeness import changed, forget_byte_code, stamps
+from compatmatrix.stamps import changed, forget_byte_code, stamps
 
 FILE = """\
 from compatprobe import Cell, scenario

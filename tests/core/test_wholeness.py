@@ -13,7 +13,8 @@ import pytest
 
 from compatmatrix.errors import CompatmatrixError, EnvironmentFailure, ScenarioError, StorageError
 from compatmatrix.results import Outcome
-from compatmatrix.wholeness import Ground, contents, damaged, forget_byte_code, gone, stamps
+from compatmatrix.stamps import forget_byte_code, stamps
+from compatmatrix.wholeness import Ground, Installed, contents, damaged
 from tests.core.factories import result
 
 PASSED, FAILED = result(), result(outcome=Outcome.FAIL)
@@ -36,16 +37,72 @@ def environment(tmp_path: Path) -> Path:
 def test_a_whole_environment_is_whole_and_a_shared_file_no_damage(environment: Path) -> None:
     there = contents(environment)
     assert len(there) == 5
-    assert (damaged(there), gone(there)) == ("", "")
+    assert (damaged(there), Installed(there).gone()) == ("", "")
 
 
 def test_what_is_lost_or_cut_off_is_found(environment: Path) -> None:
     there = contents(environment)
+    installed = Installed(there)
     (file,) = environment.rglob("one/__init__.py")
     file.write_text("x")
-    assert (damaged(there), gone(there)) == (str(file), "")
+    assert (damaged(there), installed.gone()) == (str(file), "")
     file.unlink()
-    assert (damaged(there), gone(there)) == (str(file), str(file))
+    assert (damaged(there), installed.gone()) == (str(file), str(file))
+
+
+@pytest.mark.parametrize("lost", ["file", "package", "environment"])
+def test_what_is_lost_is_found_each_time_also_after_all_was_there(environment: Path, lost: str) -> None:
+    for directory in (path for path in environment.rglob("*") if path.is_dir()):
+        os.utime(directory, (time.time() - 7200,) * 2)
+    installed = Installed(contents(environment))
+    assert installed.gone() == ""
+    (file,) = environment.rglob("two/__init__.py")
+    if lost == "file":
+        file.unlink()
+    else:
+        shutil.rmtree(file.parent if lost == "package" else environment)
+    for _ in range(2):
+        assert installed.gone() == str(file) if lost != "environment" else installed.gone()
+
+
+def test_files_are_looked_for_again_where_their_directory_has_changed_only(
+    environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for directory in (path for path in environment.rglob("*") if path.is_dir()):
+        os.utime(directory, (time.time() - 7200,) * 2)
+    installed = Installed(contents(environment))
+    assert installed.gone() == ""
+    (one,) = environment.rglob("one")
+    looked: list[str] = []
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: looked.append(path) or scandir(path))  # type: ignore[func-returns-value]
+    assert installed.gone() == ""
+    assert not looked
+    (one / "__pycache__").mkdir()
+    assert installed.gone() == ""
+    assert looked == [str(one)]
+
+
+def test_a_link_is_followed_each_time(environment: Path, tmp_path: Path) -> None:
+    (file,) = environment.rglob("one/__init__.py")
+    there = contents(environment)
+    elsewhere = file.rename(tmp_path / "cached")
+    file.symlink_to(elsewhere)
+    os.utime(file.parent, (time.time() - 7200,) * 2)
+    installed = Installed(there)
+    assert installed.gone() == ""
+    elsewhere.unlink()
+    assert installed.gone() == str(file)
+
+
+def test_a_directory_that_has_just_changed_is_not_known_by_its_time(environment: Path) -> None:
+    installed = Installed(contents(environment))
+    assert installed.gone() == ""
+    (file,) = environment.rglob("one/__init__.py")
+    facts = file.parent.stat()
+    file.unlink()  # within the same tick of the clock of the file system
+    os.utime(file.parent, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert installed.gone() == str(file)
 
 
 def test_a_package_without_a_list_is_an_error(environment: Path) -> None:
@@ -55,7 +112,7 @@ def test_a_package_without_a_list_is_an_error(environment: Path) -> None:
 
 
 def test_a_red_cell_is_not_believed_when_a_part_of_its_environment_is_gone(environment: Path) -> None:
-    ground = Ground(installed=contents(environment), work=environment)
+    ground = Ground(installed=Installed(contents(environment)), work=environment)
     for row in (PASSED, FAILED):
         ground.doubt(row)
     assert ground.lost() is None
@@ -71,7 +128,7 @@ def test_no_cell_is_believed_when_a_scenario_has_changed(tmp_path: Path, how: st
     file.parent.mkdir()
     file.write_text("x = 1\n")
     (tmp_path / "known_issues.yaml").write_text("issues: []\n")
-    ground = Ground(installed={}, work=tmp_path, roots=(tmp_path,), sources=stamps((tmp_path,)))
+    ground = Ground(installed=Installed({}), work=tmp_path, roots=(tmp_path,), sources=stamps((tmp_path,)))
     (tmp_path / "known_issues.yaml").write_text("issues: [x]\n")
     ground.doubt(PASSED)
     if how == "edited":
@@ -87,7 +144,7 @@ def test_no_cell_is_believed_when_a_scenario_has_changed(tmp_path: Path, how: st
 def test_a_red_cell_is_not_believed_when_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 10, 0))
-    ground = Ground(installed={}, work=tmp_path)
+    ground = Ground(installed=Installed({}), work=tmp_path)
     ground.doubt(PASSED)
     with pytest.raises(StorageError, match="no room on the disk") as caught:
         ground.doubt(FAILED)

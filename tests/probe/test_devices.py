@@ -19,7 +19,7 @@ from compatmatrix.processors import Processors
 from compatmatrix.records import Ended
 from compatmatrix.results import CellResult, Column, EnvReason, Outcome, Scenario, Variant
 from compatmatrix.settings import Settings
-from compatmatrix.wholeness import Ground
+from compatmatrix.wholeness import Ground, Installed
 from compatmatrix.workers import Workers
 
 
@@ -86,7 +86,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, failure: ProbeStartErro
         plan=plan,
         column=Column(version="1.0"),
         python=Path("python"),
-        ground=Ground(installed={}, work=tmp_path),
+        ground=Ground(installed=Installed({}), work=tmp_path),
         settings=Settings(root=tmp_path, state=tmp_path, scenario_roots=()),
         progress=told.append,
     )
