@@ -13,6 +13,13 @@ def processors() -> int:
     return max(1, len(affinity(0)) if affinity else os.cpu_count() or 1)
 
 
+def sessions() -> int:
+    """How many columns to have begun at once: cells run on as many processors as there are, and who waits for one
+    resolves and builds meanwhile, which is waiting for the index and the disk more than anything else.
+    """
+    return 2 * processors()
+
+
 def free() -> int:
     """Memory that this process may still use: of the machine, or of its control group where that allows less."""
     import psutil  # not at the top: the noxfile, which is read once for each session, asks for processors only

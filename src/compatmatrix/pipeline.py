@@ -41,7 +41,7 @@ def load(
     state: Path = Path(".compatmatrix"),
     fresh: bool = False,
     isolation: str = "fork",
-    jobs: int = 1,
+    jobs: int = 0,
     output: Path | None = None,
     baseline: Path | None = None,
     ledger_file: Path | None = None,

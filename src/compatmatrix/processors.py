@@ -13,17 +13,18 @@ from compatmatrix.machine import free
 
 _SETTLED_SECONDS = 3.0
 """A processor that is free for less may be wanted by the next column, whose process has yet to start."""
+_POLL_SECONDS = 0.05
 
 
 class Processors:
-    """A context manager: within it, a column has a processor of its own, and may ask for others that nobody uses.
+    """A context manager: within it, a column may have a processor of its own, and others that nobody uses.
 
-    It waits for none: a column that finds all taken runs nevertheless, and takes one when it is free. The kernel
-    gives a lock back when its holder dies. One instance serves one thread; what :meth:`spare` returns serves any.
+    It is given back on leaving. The kernel gives a lock back when its holder dies. One instance serves one thread;
+    what :meth:`spare` returns serves any.
 
     Args:
         directory: of the lock files, one for each processor.
-        number: of processors that all columns may use together.
+        number: of processors that all columns may use together; 0 where columns share none, and wait for none.
         memory: bytes that a cell may take.
         settled: seconds for which a processor must have been free before it is given to a column that has one.
     """
@@ -32,7 +33,7 @@ class Processors:
         self._files = [directory / f"{index}.lock" for index in range(number)]
         self._directory, self._settled, self._memory = directory, settled, memory
         self._own: Path | None = None
-        self._give_back: Callable[[], None] = lambda: None
+        self._give_back: Callable[[], None] = _nothing
         self._free_since: dict[Path, float] = {}
 
     def __enter__(self) -> Processors:
@@ -42,7 +43,6 @@ class Processors:
             raise StorageError(
                 f"{self._directory}: {error}", hint="make the state directory writable, or name another"
             ) from error
-        self._take_own()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -50,18 +50,31 @@ class Processors:
             self._give_back()
             self._own = None
 
+    def wait(self, waiting: Callable[[], object] = lambda: None) -> None:
+        """Take a processor of one's own; ``waiting`` is called once where all are in use."""
+        told = False
+        while self._files and not self._take_own():
+            if not told:
+                waiting()
+                told = True
+            time.sleep(_POLL_SECONDS)
+
     def spare(self) -> Callable[[], None] | None:
         """Take a processor that nobody has used for a while: what gives it back, or None where there is none.
 
         There is none, either, where memory would not do for a cell on each processor that is used then.
         """
-        if len(self._files) == 1 or not self._take_own():
+        if len(self._files) < 2 or not self._take_own():
             return None
         used, settled = 1, []
         for file in self._files:
             if file == self._own:
                 continue
-            if (give_back := _taken(file)) is None:
+            try:
+                give_back = _taken(file)
+            except OSError:
+                give_back = None
+            if give_back is None:
                 used += 1
                 self._free_since.pop(file, None)
             elif self._is_settled(file):
@@ -83,10 +96,18 @@ class Processors:
 
     def _take_own(self) -> bool:
         for file in self._files if self._own is None else ():
-            if (give_back := _taken(file)) is not None:
+            try:
+                give_back = _taken(file)
+            except OSError:  # no lock can be had, for which nobody need wait: a disk that is full ends no column here
+                give_back = _nothing
+            if give_back is not None:
                 self._own, self._give_back = file, give_back
                 break
         return self._own is not None
+
+
+def _nothing() -> None:
+    pass
 
 
 def _taken(file: Path) -> Callable[[], None] | None:
@@ -95,6 +116,6 @@ def _taken(file: Path) -> Callable[[], None] | None:
     lock = FileLock(file, thread_local=False)
     try:
         lock.acquire(timeout=0)
-    except (Timeout, OSError):  # no lock, no processor: a disk that is full must not end a column here
+    except Timeout:
         return None
     return lock.release

@@ -46,6 +46,7 @@ def _run_column(
         return _unavailable(nothing, failure, store, progress)
     column = built.column.model_copy(update={"definition": definition(plan.matrix, version), "machine": plan.machine})
     store.put_column(column)
+    processors.wait(lambda: progress(f"{version.id}  waiting for a processor: all run cells of other columns"))
     try:
         # One at a time: two columns with the same lock, or two runs in one checkout, would empty each other's
         # directory; the second finds the results of the first.

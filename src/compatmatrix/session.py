@@ -16,7 +16,7 @@ import yaml
 
 from compatmatrix.errors import Exit
 from compatmatrix.listings import name_run
-from compatmatrix.machine import processors as parallel
+from compatmatrix.machine import sessions as parallel
 
 __all__ = [
     "COLUMN_SUCCESS",

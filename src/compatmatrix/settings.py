@@ -14,7 +14,10 @@ from compatmatrix.store import STORE
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Where things are, and how cells are run: ``jobs`` of them at once, over all columns of the state directory."""
+    """Where things are, and how cells are run: on ``jobs`` processors, over all columns of the state directory.
+
+    With 0 a column waits for none, and runs one cell at a time.
+    """
 
     root: Path
     state: Path
@@ -23,7 +26,7 @@ class Settings:
     fresh: bool = False
     environ: Mapping[str, str] = field(default_factory=dict)
     sources: Stamps | None = None
-    jobs: int = 1
+    jobs: int = 0
 
     @property
     def store(self) -> Path:

@@ -114,21 +114,39 @@ def test_no_worker_more_where_memory_would_not_do(tmp_path: Path) -> None:
 
 def test_a_processor_that_another_column_uses_is_not_taken(tmp_path: Path) -> None:
     column, group = Column(pause), cells(40)
-    with Processors(tmp_path, 2, memory=0):
+    with Processors(tmp_path, 2, memory=0) as other:
+        other.wait()
         workers(column, tmp_path, (0, group))
     assert column.by == {0: 40}
 
 
-def test_a_column_that_finds_all_taken_runs_and_takes_one_when_it_is_free(tmp_path: Path) -> None:
-    with Processors(tmp_path, 1, memory=0) as first:
+def test_a_column_waits_until_a_processor_is_free_and_says_so_once(tmp_path: Path) -> None:
+    told: list[str] = []
+    first = Processors(tmp_path, 1, memory=0).__enter__()
+    first.wait(lambda: told.append("first"))
+    threading.Timer(0.3, first.__exit__).start()
+    began = time.monotonic()
+    with Processors(tmp_path, 1, memory=0) as second:
+        second.wait(lambda: told.append("second"))
+        assert time.monotonic() - began >= 0.3
+        second.wait(lambda: told.append("it has one"))
+    assert told == ["second"]
+
+
+def test_a_column_that_shares_no_processors_waits_for_none(tmp_path: Path) -> None:
+    with Processors(tmp_path, 1, memory=0) as other:
+        other.wait()
         column = Column(pause)
-        workers(column, tmp_path, (0, cells(10)), number=1)
-        assert column.by == {0: 10}
-        with Processors(tmp_path, 2, memory=0, settled=0) as second, Processors(tmp_path, 2, memory=0) as third:
-            assert second.spare() is None is third.spare()
-            first.__exit__()
-            assert third.spare() is None  # now it has one of its own
-            assert second.spare() is None
+        with Processors(tmp_path, 0, memory=0) as none:
+            none.wait()
+            Workers([(0, cells(10))], column.start, none).run()
+    assert column.by == {0: 10}
+
+
+def test_a_disk_on_which_no_file_can_be_locked_holds_up_nobody(tmp_path: Path) -> None:
+    (tmp_path / "0.lock").mkdir()
+    with Processors(tmp_path, 1, memory=0) as processors:
+        processors.wait()
 
 
 def test_a_processor_is_spare_only_when_it_has_been_free_for_a_while(tmp_path: Path) -> None:
@@ -140,6 +158,7 @@ def test_a_processor_is_spare_only_when_it_has_been_free_for_a_while(tmp_path: P
         with Processors(tmp_path, 2, memory=0, settled=0) as other:
             assert other.spare() is None
             give_back()
+            other.wait()
             assert mine.spare() is None  # the other has taken it for its own
             assert other.spare() is None
 

@@ -75,7 +75,7 @@ JOBS = [
         "--jobs",
         type=click.IntRange(1),
         default=processors,
-        help="Processors to run cells on, for all columns together; each column runs on one at least. Default: all.",
+        help="Processors to run cells on, for all columns together: a column waits until one is free. Default: all.",
     ),
 ]
 OUTPUT = [
