@@ -12,6 +12,7 @@ from pathlib import Path
 
 from compatmatrix import archive, assemble, compare, loading
 from compatmatrix.errors import Exit, StorageError
+from compatmatrix.forked import forked
 from compatmatrix.history import snapshot
 from compatmatrix.locks import alone
 from compatmatrix.pipeline import Job
@@ -51,8 +52,9 @@ def _report(job: Job, now: datetime.datetime, echo: Callable[[str], None]) -> Ex
     history = history.and_also(kept)
     published = None if job.selected else Published(site=policy.site, overdue_after=policy.overdue_after_days)
     overdue_after = published.overdue_after if published else None
-    page = context.build(run, before=before, ledger=notes, history=history, overdue_after=overdue_after)
-    written = render.write(run, job.output, history=history, published=published, page=page)
+    with forked(lambda: render.companions(run, history, published)) as rest:
+        page = context.build(run, before=before, ledger=notes, history=history, overdue_after=overdue_after)
+        written = render.write(run, job.output, history=history, published=published, page=page, rest=rest)
     if published:
         archive.append(job.output, kept, snapshot(before) if before else None)
     terminal.show(run, written, page=page)

@@ -5,7 +5,7 @@ The details of the cells are pages of their own, one for each scenario, so that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from compatmatrix.history import History
@@ -58,15 +58,23 @@ def files(
     history: History | None = None,
     published: Published | None = None,
     page: Page | None = None,
+    rest: Callable[[], Mapping[str, str]] | None = None,
     atlas: str = "",
 ) -> dict[str, str]:
     """Every file of a report: path relative to its directory -> text.
 
     ``history`` ends with this run. What only a published report has is made where ``published`` is given. ``page``
-    is the context of this run where the caller has built it already: it takes as long as all the rest.
+    is the context of this run, and ``rest`` what gives :func:`companions`, where the caller has begun them already:
+    each takes half of the time.
     """
     overdue_after = published.overdue_after if published else None
     page = page or build(run, before=before, ledger=ledger, history=history, overdue_after=overdue_after)
+    told = {"summary.md": summary(page), **pages(page, atlas=atlas)}
+    return {**(rest() if rest else companions(run, history, published)), **told}
+
+
+def companions(run: Run, history: History | None = None, published: Published | None = None) -> dict[str, str]:
+    """The files of a report that need nothing of the page's context."""
     columns = {column.version: column for column in run.columns}
     texts = {beside.lock_file(column): beside.lock_text(column) for column in run.columns if column.lock}
     for row in run.results:
@@ -75,9 +83,7 @@ def files(
             texts[path] = beside.cell_text(columns[row.version], row)
     texts["latest.csv"] = frame.to_csv(run)
     texts["latest.json"] = run.to_json() + "\n"
-    texts["summary.md"] = summary(page)
-    texts |= exports.files(run, history, published)
-    return texts | pages(page, atlas=atlas)
+    return texts | exports.files(run, history, published)
 
 
 def write(
@@ -89,6 +95,7 @@ def write(
     history: History | None = None,
     published: Published | None = None,
     page: Page | None = None,
+    rest: Callable[[], Mapping[str, str]] | None = None,
 ) -> Path:
     """Render a run into a directory, and return the page's path. Other files there are left alone.
 
@@ -97,6 +104,15 @@ def write(
     Raises :class:`StorageError` where the directory cannot be written.
     """
     atlas = ATLAS if (directory / ATLAS).is_file() else ""
-    texts = files(run, before=before, ledger=ledger, history=history, published=published, page=page, atlas=atlas)
+    texts = files(
+        run,
+        before=before,
+        ledger=ledger,
+        history=history,
+        published=published,
+        page=page,
+        rest=rest,
+        atlas=atlas,
+    )
     publish(texts, directory, FOLDERS)
     return directory / PAGE
