@@ -7,6 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 
 
+_BEGUN = 8
+"""Columns that wait take 100 MB each."""
+
+
 def processors() -> int:
     """How many processors this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
@@ -17,7 +21,7 @@ def sessions() -> int:
     """How many columns to have begun at once: cells run on as many processors as there are, and who waits for one
     resolves and builds meanwhile, which is waiting for the index and the disk more than anything else.
     """
-    return 2 * processors()
+    return max(_BEGUN, 2 * processors())
 
 
 def free() -> int:
