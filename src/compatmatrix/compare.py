@@ -53,7 +53,12 @@ def _differs(before: CellResult | Seen, now: CellResult, rewritten: bool) -> boo
         return before.outcome is not now.outcome
     if isinstance(before, Seen):
         return before.did != seen(now).did
-    return _did(before) != _did(now)
+    return not _is_the_same(before, now) and _did(before) != _did(now)
+
+
+def _is_the_same(before: CellResult, now: CellResult) -> bool:
+    """Whether both are one measurement, which differs in nothing: most of the cells of a run that is repeated."""
+    return bool(now.key and now.measured_at) and (before.key, before.measured_at) == (now.key, now.measured_at)
 
 
 def _did(row: CellResult) -> tuple[Outcome, str | None, str]:

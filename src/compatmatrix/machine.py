@@ -6,7 +6,6 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-
 _BEGUN = 8
 """Columns that wait take 100 MB each."""
 

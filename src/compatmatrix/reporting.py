@@ -36,8 +36,9 @@ def _report(job: Job, now: datetime.datetime, echo: Callable[[str], None]) -> Ex
     history, trouble = archive.read(job.baseline.parent)
     if trouble:
         echo(trouble)
-    if before is not None:
-        history = history.and_also(snapshot(before))
+    seen_before = snapshot(before) if before else None
+    if seen_before:
+        history = history.and_also(seen_before)
     with Store(job.settings.store) as store:
         columns = assemble.current(job.plan, store.columns())
         stored = store.get(assemble.keys(job.plan, columns).values())
@@ -56,7 +57,7 @@ def _report(job: Job, now: datetime.datetime, echo: Callable[[str], None]) -> Ex
         page = context.build(run, before=before, ledger=notes, history=history, overdue_after=overdue_after)
         written = render.write(run, job.output, history=history, published=published, page=page, rest=rest)
     if published:
-        archive.append(job.output, kept, snapshot(before) if before else None)
+        archive.append(job.output, kept, seen_before)
     terminal.show(run, written, page=page)
     status = compare.exit_status(run, unmatched)
     for issue in unmatched:

@@ -73,6 +73,15 @@ def test_a_changed_fingerprint_is_news_although_both_pass() -> None:
     assert news_of(result(fingerprint={"dtype": "float16"}), before) is News.CHANGED
 
 
+def test_only_another_measurement_can_behave_differently(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = result(fingerprint={"a": 1}, key="k", measured_at=NOW)
+    again = first.model_copy(update={"measured_at": NOW + datetime.timedelta(microseconds=1), "fingerprint": {"a": 2}})
+    elsewhere = first.model_copy(update={"key": "l", "fingerprint": {"a": 2}})
+    assert [news_of(now, first) for now in (again, elsewhere)] == [News.CHANGED, News.CHANGED]
+    monkeypatch.setattr(CellResult, "fingerprint_digest", property(lambda _: pytest.fail("calculated in vain")))
+    assert news_of(first.model_copy(), first) is News.NONE
+
+
 def test_a_rewritten_scenario_makes_outcomes_news_and_no_fingerprints() -> None:
     before = a_run(result(fingerprint={"dtype": "float32"}))
 

@@ -71,7 +71,7 @@ def main() -> None:
     """The entry point: one clear message for whatever went wrong, and an exit status of its own."""
     # Runs and reports are large trees without cycles: looking for cycles after every 700 objects found none, and took
     # a quarter of a report's time.
-    gc.set_threshold(100_000, 20, 100)
+    gc.set_threshold(2_000_000, 20, 100)
     ending.listen()
     name_run()
     ending.leave(Exit(_run() or Exit.OK))

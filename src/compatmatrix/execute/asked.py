@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,17 @@ def without(facts: Any, workdir: Path, environ: Mapping[str, str]) -> Any:
     """Facts without the probe's directory, which tells where a run was made and would differ from the next, and
     without the variables' values (of at least 8 characters). The names of a record's own fields and its status stay.
     """
-    places = (str(workdir.resolve()), str(workdir))
+    places = _places(workdir)
     if isinstance(facts, dict):
         hidden = {key: _hidden(value, places, environ) for key, value in facts.items()}
         return {**hidden, **{key: facts[key] for key in ("status", "cell") if key in facts}}
     return _hidden(facts, places, environ)
+
+
+@lru_cache(maxsize=1 << 6)
+def _places(workdir: Path) -> tuple[str, str]:
+    """A probe's directory as it is, and as it was named; asked for three times a cell."""
+    return str(workdir.resolve()), str(workdir)
 
 
 def _hidden(facts: Any, places: Sequence[str], environ: Mapping[str, str]) -> Any:

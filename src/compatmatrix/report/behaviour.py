@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from compatmatrix.report.display import number, value
+from compatmatrix.report.display import line, number, value
 from compatmatrix.results import CellResult
 from compatmatrix.text import cut, one_line
 
@@ -75,7 +75,7 @@ def behaviour(row: CellResult, digest: str) -> Behaviour:
     """The facts of a cell; ``digest`` is that of its fingerprint and warnings."""
     facts = _flat(row.fingerprint)
     felt = frozenset(fact for fact in facts.items() if aspect(fact[0]) not in INTERNAL)
-    warnings = tuple(dict.fromkeys(one_line(warning, WARNING) for warning in row.warnings))
+    warnings = tuple(dict.fromkeys(line(warning, WARNING) for warning in row.warnings))
     return Behaviour(digest, facts, warnings, felt)
 
 
@@ -157,9 +157,26 @@ def _flat(facts: object) -> dict[str, Values]:
     """Nested facts by their path; those of numbered layers together, where they are the same."""
     found: dict[str, dict[str, None]] = {}
     for path, fact in _leaves(facts, ()):
-        name = _NUMBERED.sub("*", ".".join(part for part in path if part))
-        found.setdefault(name, {})[json.dumps(fact, sort_keys=True, default=str)] = None
+        if isinstance(fact, (str, int)):  # not a float: 0.0 and -0.0 are equal
+            text = _scalar(type(fact).__name__, fact)
+        else:
+            text = json.dumps(fact, sort_keys=True, default=str)
+        found.setdefault(_name(path), {})[text] = None
     return {name: tuple(values) for name, values in found.items()}
+
+
+# The same few in thousands of cells.
+
+
+@functools.lru_cache(maxsize=1 << 13)
+def _name(path: tuple[str, ...]) -> str:
+    return _NUMBERED.sub("*", ".".join(part for part in path if part))
+
+
+@functools.lru_cache(maxsize=1 << 13)
+def _scalar(_: str, fact: str | int) -> str:
+    """With its type, because 1 and True are equal."""
+    return json.dumps(fact)
 
 
 def _leaves(facts: object, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], object]]:

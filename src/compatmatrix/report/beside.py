@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from compatmatrix.report.addresses import repro, slug
-from compatmatrix.report.display import duration, moment, number, passage, size
+from compatmatrix.report.display import duration, line, moment, number, passage, size
 from compatmatrix.results import CellResult, Column
 from compatmatrix.text import clean, cut, one_line
 
@@ -83,7 +83,7 @@ def _head(column: Column, row: CellResult) -> str:
         ("took", duration(row.seconds)),
         ("peak memory", size(row.peak_memory)),
     ]
-    facts = [*((name, one_line(value, _LINE)) for name, value in told), *measured]
+    facts = [*((name, line(value, _LINE)) for name, value in told), *measured]
     return "".join(f"{name + ':':<13} {value}\n" for name, value in facts if value)
 
 

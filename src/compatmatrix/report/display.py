@@ -139,6 +139,12 @@ def passage(text: str, limit: int) -> str:
     return clean(text, limit=limit)
 
 
+@lru_cache(maxsize=1 << 13)
+def line(text: str, limit: int = 240) -> str:
+    """A longer text on one line. Warnings and messages of exceptions, too, are those of many cells."""
+    return one_line(text, limit)
+
+
 def value(thing: object, limit: int = 120) -> str:
     """A fact of a fingerprint on one line."""
     if isinstance(thing, float):

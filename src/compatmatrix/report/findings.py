@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from compatmatrix.report.addresses import cause_anchor, cell_anchor, cell_link, known_anchor
 from compatmatrix.report.beside import cell_file
 from compatmatrix.report.causes import known
-from compatmatrix.report.display import OUTCOMES, number, passage, plural
+from compatmatrix.report.display import OUTCOMES, line, number, passage, plural
 from compatmatrix.report.lookup import Lookup
 from compatmatrix.report.views import CheckView, CureCell, Finding, Known
 from compatmatrix.results import CellResult, Outcome, Scenario, Variant
@@ -81,11 +81,11 @@ def _finding(look: Lookup, rows: Sequence[CellResult], tracebacks: Tracebacks) -
     failing = [check for check in row.checks if not check.holds]
     traceback, traceback_in = tracebacks.place(row)
     issue = look.known(row.version, row.cell)
-    reason, message = one_line(row.reason, 400), clean(failure.message, limit=MESSAGE) if failure else ""
+    reason, message = line(row.reason, 400), clean(failure.message, limit=MESSAGE) if failure else ""
     return Finding(
         versions=tuple((each.version, cell_file(each)) for each in rows),
         mark=OUTCOMES[row.outcome],
-        reason="" if failure and one_line(message, 80)[:60] in reason else reason,
+        reason="" if failure and line(message, 80)[:60] in reason else reason,
         exception=one_line(failure.type.removeprefix("builtins."), 120) if failure else "",
         message=message,
         traceback=traceback,
@@ -104,7 +104,7 @@ def _finding(look: Lookup, rows: Sequence[CellResult], tracebacks: Tracebacks) -
 
 
 def _warnings(row: CellResult) -> tuple[str, ...]:
-    shown = [one_line(warning, 200) for warning in row.warnings[:WARNINGS]]
+    shown = [line(warning, 200) for warning in row.warnings[:WARNINGS]]
     more = len(row.warnings) - len(shown)
     return (*shown, f"… and {plural(more, 'more warning')}") if more else tuple(shown)
 

@@ -22,9 +22,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from xml.etree import ElementTree as Tree
 
-from compatmatrix.report.display import passage, utc
+from compatmatrix.report.display import line, passage, utc
 from compatmatrix.results import CellResult, Column, News, Outcome, Run
-from compatmatrix.text import one_line
 
 ELEMENT = {
     Outcome.PASS: "",
@@ -120,7 +119,7 @@ def _traceback(told: str) -> str:
 
 @lru_cache(maxsize=1 << 14)
 def _line(told: str) -> str:
-    return valid(one_line(told, 400))
+    return valid(line(told, 400))
 
 
 def valid(told: str) -> str:
