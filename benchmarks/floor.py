@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -22,52 +20,40 @@ TIMES = 1.25
 def section(bench: Bench) -> str:
     """The section, as Markdown; the environments are there already and are told apart."""
     used, start, cold = bench.cells, bench.start, bench.cold
-    groups = measured(bench)
+    groups = list(measured(bench))
     work = sum(group.work for group in groups)
     least = Usage(wall=floor(groups, bench.processors), processor=work)
     return text(bench, groups, least, used, (start, cold))
 
 
-def measured(bench: Bench) -> list[Group]:
-    """Each column's zygotes: processor seconds of their imports, and of each cell's own work.
-
-    As many at once as there are processors, as in the run that they are compared with: what processors share (caches,
-    the way to memory) makes each slower while others work, and a packing in which all of them work is that much slower.
+def measured(bench: Bench) -> Iterator[Group]:
+    """Each column's zygotes, one after the other: processor seconds of their imports, and of each cell's own work.
 
     A cell's own work is what its record says, from the call of the scenario to its end; where the processor has spent
     less in the whole child, that: a scenario that was made to wait by other processes has not worked longer.
     """
     policy = bench.job.plan.matrix.policy
     limits = Limits(timeout=policy.timeout_seconds, memory=int(policy.memory), log=int(policy.log))
-
-    def group(version: str, python: Path, devices: int, cells: Sequence[str]) -> Group:
-        tell(f"the floor: {version}, {'virtual cards' if devices else 'no cards'}")
-        slot = bench.directory / f"slot-{version}-{devices}"
-        with Probe(python, PROBE, [SCENARIOS], slot, virtual_cuda=devices) as probe:
-            imports, took = spent(slot)[0], []
-            for cell in cells:
-                before = spent(slot)[1]
-                record = probe.run(cell, limits).record
-                child = spent(slot)[1] - before
-                took.append(min(float(record["seconds"]), child) if record else child)
-        return Group(imports=imports, cells=tuple(took))
-
-    with ThreadPoolExecutor(bench.processors) as pool:
-        begun = [
-            pool.submit(group, version, bench.python(column), devices, cells)
-            for devices, cells in bench.groups
-            for version, column in bench.columns.items()
-        ]
-        return [each.result() for each in begun]
+    for version, column in bench.columns.items():
+        for devices, cells in bench.groups:
+            tell(f"the floor: {version}, {'virtual cards' if devices else 'no cards'}")
+            slot = bench.directory / f"slot-{devices}"
+            with Probe(bench.python(column), PROBE, [SCENARIOS], slot, virtual_cuda=devices) as probe:
+                imports, took = spent(slot)[0], []
+                for cell in cells:
+                    before = spent(slot)[1]
+                    record = probe.run(cell, limits).record
+                    child = spent(slot)[1] - before
+                    took.append(min(float(record["seconds"]), child) if record else child)
+            yield Group(imports=imports, cells=tuple(took))
 
 
 def spent(slot: Path) -> tuple[float, float]:
     """Processor seconds of a slot's zygote, and of its children that have ended."""
     for process in psutil.Process().children():
-        with contextlib.suppress(psutil.NoSuchProcess):  # that of another group, which has just ended
-            if str(slot) in process.cmdline():
-                used = process.cpu_times()
-                return used.user + used.system, used.children_user + used.children_system
+        if str(slot) in process.cmdline():
+            used = process.cpu_times()
+            return used.user + used.system, used.children_user + used.children_system
     raise SystemExit(f"no zygote works in {slot}")
 
 
@@ -115,8 +101,8 @@ def text(bench: Bench, groups: list[Group], least: Usage, used: Usage, apart: tu
 The columns over {cells}, measured anew in environments that are there, against the least that they could cost:
 importing torch, transformers, accelerate and what most cells need of them once for each column (and once more for
 virtual cards, which must be there before torch is), and the own work of each scenario, from its call to its end. The
-packing is a bound: all work over all processors, as if nobody had to import anything twice for it. The floor's
-processor time is measured with all processors at such work, as in the run: work beside other work takes more of it.
+packing is a bound: all work over all processors, as if nobody had to import anything twice for it. Processor time of
+the floor is measured with nothing else of this project running.
 
 {table(["what", "wall", "processor"], rows)}
 

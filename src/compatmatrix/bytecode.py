@@ -16,11 +16,16 @@ _NEIGHBOURS = 3
 def adopt(environment: Path, neighbours: Path, manifest: str) -> int:
     """Link into ``environment`` what the newest complete environments under ``neighbours`` have; how many files.
 
-    ``manifest`` is the file that a complete environment has. Where files cannot be linked, Python compiles them.
+    ``manifest`` is the file that a complete environment has. One that was not used yet has none to give. Where files
+    cannot be linked, Python compiles them.
     """
     complete = [path.parent for path in neighbours.glob(f"*/{manifest}") if path.parent != environment]
-    complete.sort(key=_changed, reverse=True)
-    return sum(_adopt(environment, other) for other in complete[:_NEIGHBOURS])
+    used = sorted(filter(_is_used, complete), key=_changed, reverse=True)
+    return sum(_adopt(environment, other) for other in used[:_NEIGHBOURS])
+
+
+def _is_used(environment: Path) -> bool:
+    return any(environment.glob("lib/python3*/site-packages/*/__pycache__/*.cpython-*.pyc"))
 
 
 def _adopt(environment: Path, other: Path) -> int:

@@ -76,6 +76,12 @@ def build(
     return Environment(path=path, python=_python(path), column=column, reused=found is not None)
 
 
+def adopt_byte_code(built: Environment) -> None:
+    """Give a new environment what others have compiled by now: shortly before it is used."""
+    if not built.reused:
+        bytecode.adopt(built.path, built.path.parent, MANIFEST)
+
+
 def name_of(resolution: Resolution, environ: Mapping[str, str]) -> str:
     """The directory's name: what is in it, for people, and a hash of all that it is built from.
 
@@ -137,7 +143,6 @@ def _install(path: Path, resolution: Resolution, tools: Tools) -> dict[str, str]
         installed = installed_packages(partial)
         if differences := _differences(resolution, installed):
             raise failure(EnvReason.INSTALL_FAILED, f"what was installed is not what the lock says: {differences}")
-        bytecode.adopt(partial, path.parent, MANIFEST)
         _write_manifest(partial, path.name, resolution, installed)
         if path.exists():
             _discard(path)

@@ -10,13 +10,17 @@ import gc
 import multiprocessing
 import signal
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import Final, TypeVar
 
-from compatmatrix.machine import processors
+import psutil
+
+from compatmatrix.machine import free, processors
 
 _T = TypeVar("_T")
+_ASKED = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM") if hasattr(signal, name)]
 _FORK: Final = "fork"
 
 
@@ -24,10 +28,14 @@ _FORK: Final = "fork"
 def forked(make: Callable[[], _T]) -> Iterator[Callable[[], _T]]:
     """Begin to make something beside what is done within; what waits for it, and gives it.
 
-    Where that fails, for whatever reason, or where there is one processor, or no fork, it is made by the one who waits:
-    what goes wrong then is raised where it can be told. On leaving, the process has ended.
+    Where that fails, for whatever reason, or where there is one processor, no fork or little memory, it is made by the
+    one who waits: what goes wrong then is raised where it can be told. On leaving, the process has ended; and it ends
+    soon where this one was killed, because nobody can read then what it has made.
     """
-    process, receiver = _begin(make) if processors() > 1 and _FORK in multiprocessing.get_all_start_methods() else _NONE
+    if not _can_fork():
+        yield make
+        return
+    process, receiver = None, None
 
     def wait() -> _T:
         if receiver is not None:
@@ -36,9 +44,14 @@ def forked(make: Callable[[], _T]) -> Iterator[Callable[[], _T]]:
                 return found
         return make()
 
+    # From here to where it would be ended: an interrupt must not come between.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ASKED)
     try:
+        process, receiver = _begin(make, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         yield wait
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         if receiver is not None:
             receiver.close()
         if process is not None:
@@ -46,14 +59,17 @@ def forked(make: Callable[[], _T]) -> Iterator[Callable[[], _T]]:
             process.join()
 
 
-_Begun = tuple["multiprocessing.context.ForkProcess | None", "Connection | None"]
-_NONE: _Begun = (None, None)
+def _can_fork() -> bool:
+    """Whether there is a fork, a processor for it, and memory: what both have is copied where one of them writes."""
+    if processors() < 2 or _FORK not in multiprocessing.get_all_start_methods():
+        return False
+    return free() > 2 * int(psutil.Process().memory_info().rss)
 
 
-def _begin(make: Callable[[], object]) -> _Begun:
+def _begin(make: Callable[[], object], mask: Iterable[int]) -> tuple[BaseProcess | None, Connection | None]:
     context = multiprocessing.get_context(_FORK)
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_send, args=(make, sender), daemon=True)
+    process = context.Process(target=_send, args=(make, sender, receiver, mask), daemon=True)
     try:
         with warnings.catch_warnings():
             # Libraries for numbers have threads, which Python warns of: nothing here waits for one of them.
@@ -61,14 +77,18 @@ def _begin(make: Callable[[], object]) -> _Begun:
             process.start()
     except OSError:  # no process, no memory
         receiver.close()
-        return _NONE
+        return None, None
     finally:
         sender.close()
     return process, receiver
 
 
-def _send(make: Callable[[], object], sender: Connection) -> None:
+def _send(make: Callable[[], object], sender: Connection, receiver: Connection, mask: Iterable[int]) -> None:
+    receiver.close()  # as long as one reader is there, writing waits for it
+    for number in _ASKED:
+        signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever waits is interrupted, and ends this process
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     gc.disable()  # a collection would copy the memory that both have
     with contextlib.suppress(Exception):
         sender.send(make())

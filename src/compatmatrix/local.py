@@ -17,6 +17,8 @@ from compatmatrix.sweep import Echo, Ended
 from compatmatrix.text import clean
 
 _QUIET_SECONDS = 30.0
+_AHEAD = 2
+"""Columns that have begun and wait for a processor: what one of them waits for, resolves and builds costs no time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +51,7 @@ class Local:
         return f"{self._work.jobs} at once"
 
     def at_once(self, columns: int) -> int:
-        return min(columns, self._work.jobs)
+        return min(columns, self._work.jobs + _AHEAD)
 
     def column(self, id: str, cells: tuple[str, ...]) -> Ended:
         self._make_room()

@@ -6,8 +6,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-_BEGUN = 8
-"""Columns that wait take 100 MB each."""
+_AHEAD = 6
+"""Columns that have begun and wait for a processor: more than most matrices have, at 100 MB each."""
 
 
 def processors() -> int:
@@ -20,7 +20,7 @@ def sessions() -> int:
     """How many columns to have begun at once: cells run on as many processors as there are, and who waits for one
     resolves and builds meanwhile, which is waiting for the index and the disk more than anything else.
     """
-    return max(_BEGUN, 2 * processors())
+    return processors() + _AHEAD
 
 
 def free() -> int:

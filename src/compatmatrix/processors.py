@@ -13,7 +13,8 @@ from compatmatrix.machine import free
 
 _SETTLED_SECONDS = 3.0
 """A processor that is free for less may be wanted by the next column, whose process has yet to start."""
-_POLL_SECONDS = 0.05
+_POLL_SECONDS = 0.05, 0.5
+"""At first, and for who has waited for long."""
 
 
 class Processors:
@@ -52,12 +53,14 @@ class Processors:
 
     def wait(self, waiting: Callable[[], object] = lambda: None) -> None:
         """Take a processor of one's own; ``waiting`` is called once where all are in use."""
+        pause, longest = _POLL_SECONDS
         told = False
         while self._files and not self._take_own():
             if not told:
                 waiting()
                 told = True
-            time.sleep(_POLL_SECONDS)
+            time.sleep(pause)
+            pause = min(1.2 * pause, longest)
 
     def spare(self) -> Callable[[], None] | None:
         """Take a processor that nobody has used for a while: what gives it back, or None where there is none.

@@ -46,18 +46,19 @@ def _run_column(
         return _unavailable(nothing, failure, store, progress)
     column = built.column.model_copy(update={"definition": definition(plan.matrix, version), "machine": plan.machine})
     store.put_column(column)
-    processors.wait(lambda: progress(f"{version.id}  waiting for a processor: all run cells of other columns"))
     try:
         # One at a time: two columns with the same lock, or two runs in one checkout, would empty each other's
         # directory; the second finds the results of the first.
         in_use = settings.in_use(column.environment)
         with alone(in_use, lambda: progress(f"{version.id}  waiting for another run of the same environment")):
+            ground = _ground(built, settings)  # of the environment as it was built: it may be long until it is used
+            processors.wait(lambda: progress(f"{version.id}  waiting for a processor: all run cells of other columns"))
             todo = _missing(plan, column, settings, store)
             if not todo:
                 return _unchanged(plan, column, progress)
+            environment.adopt_byte_code(built)
             for slot in settings.slots(column.environment):
                 forget(slot)  # of a run that was killed: nothing has been stripped from it
-            ground = _ground(built, settings)
             measuring = Measuring(
                 plan=plan,
                 column=column,
@@ -89,7 +90,9 @@ def build(
     matrix: Matrix, version: Version, settings: Settings, progress: Progress = lambda _: None
 ) -> environment.Environment:
     """A version's environment, resolved anew and reused where it is the same; raises EnvironmentFailure."""
-    return _build(_resolve(matrix, version, settings), settings, progress)
+    built = _build(_resolve(matrix, version, settings), settings, progress)
+    environment.adopt_byte_code(built)
+    return built
 
 
 def _resolve(matrix: Matrix, version: Version, settings: Settings) -> resolve.Resolution:

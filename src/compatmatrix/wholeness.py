@@ -29,7 +29,7 @@ _ROOM = 1 << 20
 class Installed:
     """Files that are there, looked for again and again, by any thread.
 
-    A file comes and goes with a change of its directory's time of modification: what is looked at are 1,500
+    A file comes and goes with a change of its directory's times: what is looked at are 1,500
     directories of an environment with torch, in 4 ms, instead of their 18,500 files, in 50.
     """
 
@@ -38,7 +38,7 @@ class Installed:
         for path in there:
             directory, name = os.path.split(path)
             self._names[directory].append(name)
-        self._whole: dict[str, tuple[int, int]] = {}
+        self._whole: dict[str, tuple[int, int, int]] = {}
 
     def gone(self) -> str:
         """A file that is not there any more; empty where all are."""
@@ -49,18 +49,18 @@ class Installed:
                 if missing:
                     return missing
                 # What changes within one tick of the file system's clock has one time.
-                if not links and stamp is not None and stamp[0] + SAFELY_LATER < time.time_ns():
+                if not links and stamp is not None and max(stamp[:2]) + SAFELY_LATER < time.time_ns():
                     self._whole[directory] = stamp
         return ""
 
 
-def _directory(path: str) -> tuple[int, int] | None:
-    """The time of its last modification, and its inode."""
+def _directory(path: str) -> tuple[int, int, int] | None:
+    """The times of its last modification and of its inode's change, which nobody can set back, and its inode."""
     try:
         facts = os.stat(path)  # noqa: PTH116 - thousands of them
     except OSError:
         return None
-    return facts.st_mtime_ns, facts.st_ino
+    return facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino
 
 
 def _missing(directory: str, names: Sequence[str]) -> tuple[str, bool]:

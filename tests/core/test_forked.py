@@ -5,8 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 import pytest
@@ -20,6 +23,7 @@ HERE = os.getpid()
 @pytest.fixture(autouse=True)
 def two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "processors", lambda: 2)
+    monkeypatch.setattr(module, "free", lambda: 1 << 60)
 
 
 def where() -> tuple[int, bytes]:
@@ -72,10 +76,12 @@ def test_where_there_is_no_process_for_it_it_is_made_here(monkeypatch: pytest.Mo
         assert wait()[0] == HERE
 
 
-@pytest.mark.parametrize("lacking", ["processor", "fork"])
+@pytest.mark.parametrize("lacking", ["processor", "fork", "memory"])
 def test_alone_it_is_made_here(monkeypatch: pytest.MonkeyPatch, lacking: str) -> None:
     if lacking == "processor":
         monkeypatch.setattr(module, "processors", lambda: 1)
+    elif lacking == "memory":
+        monkeypatch.setattr(module, "free", lambda: 0)
     else:
         monkeypatch.setattr(multiprocessing, "get_all_start_methods", lambda: ["spawn"])
     before = children()
@@ -92,3 +98,34 @@ def test_who_is_interrupted_leaves_no_process() -> None:
         raise KeyboardInterrupt
     assert children() == before
     assert time.monotonic() - began < 10
+
+
+KILLED = """
+import os, signal
+from pathlib import Path
+from compatmatrix import forked as module
+
+module.processors = lambda: 2
+module.free = lambda: 1 << 60
+
+
+def make() -> bytes:
+    Path("beside").write_text(str(os.getpid()))
+    return b"x" * (1 << 21)
+
+
+with module.forked(make):
+    while not (Path("beside").exists() and Path("beside").read_text()):
+        pass
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_who_is_killed_leaves_no_process(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED], cwd=tmp_path, check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    pid = int((tmp_path / "beside").read_text())
+    deadline = time.monotonic() + 10
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline, "it waits for somebody to read"
+        time.sleep(0.05)

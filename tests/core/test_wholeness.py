@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from compatmatrix import wholeness
 from compatmatrix.errors import CompatmatrixError, EnvironmentFailure, ScenarioError, StorageError
 from compatmatrix.results import Outcome
 from compatmatrix.stamps import forget_byte_code, stamps
@@ -34,6 +35,13 @@ def environment(tmp_path: Path) -> Path:
     return tmp_path / "environment"
 
 
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An hour after the environment was made."""
+    now = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now() + 3600 * 10**9)
+
+
 def test_a_whole_environment_is_whole_and_a_shared_file_no_damage(environment: Path) -> None:
     there = contents(environment)
     assert len(there) == 5
@@ -50,26 +58,27 @@ def test_what_is_lost_or_cut_off_is_found(environment: Path) -> None:
     assert (damaged(there), installed.gone()) == (str(file), str(file))
 
 
-@pytest.mark.parametrize("lost", ["file", "package", "environment"])
+@pytest.mark.parametrize("lost", ["file", "put back", "package", "environment"])
+@pytest.mark.usefixtures("later")
 def test_what_is_lost_is_found_each_time_also_after_all_was_there(environment: Path, lost: str) -> None:
-    for directory in (path for path in environment.rglob("*") if path.is_dir()):
-        os.utime(directory, (time.time() - 7200,) * 2)
     installed = Installed(contents(environment))
     assert installed.gone() == ""
     (file,) = environment.rglob("two/__init__.py")
-    if lost == "file":
+    if lost in ("file", "put back"):
+        facts = file.parent.stat()
         file.unlink()
+        if lost == "put back":
+            os.utime(file.parent, ns=(facts.st_atime_ns, facts.st_mtime_ns))
     else:
         shutil.rmtree(file.parent if lost == "package" else environment)
     for _ in range(2):
         assert installed.gone() == str(file) if lost != "environment" else installed.gone()
 
 
+@pytest.mark.usefixtures("later")
 def test_files_are_looked_for_again_where_their_directory_has_changed_only(
     environment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for directory in (path for path in environment.rglob("*") if path.is_dir()):
-        os.utime(directory, (time.time() - 7200,) * 2)
     installed = Installed(contents(environment))
     assert installed.gone() == ""
     (one,) = environment.rglob("one")
@@ -83,26 +92,29 @@ def test_files_are_looked_for_again_where_their_directory_has_changed_only(
     assert looked == [str(one)]
 
 
+@pytest.mark.usefixtures("later")
 def test_a_link_is_followed_each_time(environment: Path, tmp_path: Path) -> None:
     (file,) = environment.rglob("one/__init__.py")
     there = contents(environment)
     elsewhere = file.rename(tmp_path / "cached")
     file.symlink_to(elsewhere)
-    os.utime(file.parent, (time.time() - 7200,) * 2)
     installed = Installed(there)
     assert installed.gone() == ""
     elsewhere.unlink()
     assert installed.gone() == str(file)
 
 
-def test_a_directory_that_has_just_changed_is_not_known_by_its_time(environment: Path) -> None:
+@pytest.mark.parametrize(("seconds", "seen"), [(0, True), (3600, False)])
+def test_a_directory_that_has_just_changed_is_not_known_by_its_time(
+    environment: Path, monkeypatch: pytest.MonkeyPatch, seconds: int, seen: bool
+) -> None:
+    then = time.time_ns() - seconds * 10**9
+    monkeypatch.setattr(wholeness, "_directory", lambda _: (then, then, 1))  # a clock that stands still
     installed = Installed(contents(environment))
     assert installed.gone() == ""
     (file,) = environment.rglob("one/__init__.py")
-    facts = file.parent.stat()
-    file.unlink()  # within the same tick of the clock of the file system
-    os.utime(file.parent, ns=(facts.st_atime_ns, facts.st_mtime_ns))
-    assert installed.gone() == str(file)
+    file.unlink()
+    assert bool(installed.gone()) is seen
 
 
 def test_a_package_without_a_list_is_an_error(environment: Path) -> None:

@@ -124,8 +124,8 @@ def test_a_column_waits_until_a_processor_is_free_and_says_so_once(tmp_path: Pat
     told: list[str] = []
     first = Processors(tmp_path, 1, memory=0).__enter__()
     first.wait(lambda: told.append("first"))
-    threading.Timer(0.3, first.__exit__).start()
     began = time.monotonic()
+    threading.Timer(0.3, first.__exit__).start()
     with Processors(tmp_path, 1, memory=0) as second:
         second.wait(lambda: told.append("second"))
         assert time.monotonic() - began >= 0.3
