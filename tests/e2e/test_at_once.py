@@ -81,7 +81,9 @@ WAITING = "waiting for a processor"
 
 
 def test_who_finds_all_processors_in_use_waits_and_can_be_interrupted(many: Project) -> None:
-    many.write_matrix([{"id": id, "sources": [{"pypi": release}]} for id, release in (("one", "1.0.0"), ("two", "1.1.0"))])
+    many.write_matrix(
+        [{"id": id, "sources": [{"pypi": release}]} for id, release in (("one", "1.0.0"), ("two", "1.1.0"))]
+    )
     with Processors(many.directory / ".compatmatrix" / "processors", 1, memory=0) as other:
         other.wait()
         columns = [many.start("compatmatrix", "column", id, "--jobs", "1") for id in ("one", "two")]

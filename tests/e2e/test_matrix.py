@@ -238,3 +238,13 @@ def test_an_unknown_scenario_gives_one_clear_message(project: Project) -> None:
     assert status == 2
     assert "Did you mean 'tiny/load'?" in output
     assert "Traceback" not in output
+
+
+def test_what_one_column_has_compiled_the_next_takes_over(project: Project) -> None:
+    versions = (("one", "1.0.0"), ("two", "1.1.0"))
+    project.write_matrix([{"id": id, "sources": [{"pypi": release}]} for id, release in versions])
+    project.run("compatmatrix", "run", "tiny/load")
+    first, second = (project.directory / ".compatmatrix" / "environments").glob(
+        "*/lib/python3*/site-packages/torch/__pycache__/__init__*.pyc"
+    )
+    assert first.samefile(second)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
+from compatmatrix.environment import adopt_byte_code
 from tests.environment.conftest import World
 from tests.environment.test_environment import imported
 
@@ -20,6 +22,7 @@ def test_another_environment_takes_over_what_was_compiled_of_the_same_files(worl
     first = world.build(world.resolve({"pypi": "1.0"}))
     subprocess.run([str(first.python), "-I", "-c", "import torch, transformers"], check=True)
     second = world.build(world.resolve({"pypi": "1.1"}))
+    adopt_byte_code(second)
     theirs, ours = _compiled(first.path, "torch"), _compiled(second.path, "torch")
     assert theirs.samefile(ours)
     assert not _compiled(second.path, "transformers").exists(), "another version's file is another file"
@@ -37,4 +40,17 @@ def test_what_was_changed_since_is_not_taken_over(world: World) -> None:
     source.write_text("__version__ = 'changed by hand'\n")
     os.utime(source, (0, 0))
     second = world.build(world.resolve({"pypi": "1.1"}))
+    adopt_byte_code(second)
     assert not _compiled(second.path, "torch").exists()
+
+
+def test_environments_that_wait_to_be_used_hide_none_that_was(world: World) -> None:
+    world.companions = [{"package": "torch", "requirement": "==2.13.0", "why": "the same in all"}]
+    first = world.build(world.resolve({"pypi": "1.0"}))
+    subprocess.run([str(first.python), "-I", "-c", "import torch"], check=True)
+    os.utime(first.path, (0, 0))
+    for number in range(3):
+        shutil.copytree(first.path, first.path.with_name(f"later-{number}"), ignore=shutil.ignore_patterns("*.pyc"))
+    second = world.build(world.resolve({"pypi": "1.1"}))
+    adopt_byte_code(second)
+    assert _compiled(first.path, "torch").samefile(_compiled(second.path, "torch"))
