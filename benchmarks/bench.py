@@ -136,7 +136,9 @@ class Bench:
 
     @cached_property
     def everything(self) -> Usage | None:
-        """The whole matrix, cold; nothing where only the sample was asked for."""
+        """The whole matrix, cold; nothing where only the sample was asked for, and that is not all."""
+        if len(self.sample) == len(self.every):
+            return self.cold
         if not self.full:
             return None
         shutil.rmtree(self.state, ignore_errors=True)

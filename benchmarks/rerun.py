@@ -14,16 +14,17 @@ SHARE = 0.02
 
 def section(bench: Bench) -> str:
     """The section, as Markdown."""
-    sampled = (bench.cold, best(bench, bench.sample))
-    bench.each  # noqa: B018 - measured before the store is filled
-    added = 0 if bench.everything else stand_ins(bench)
-    again = best(bench, ())
-    more = (len(bench.every) - len(bench.sample)) * len(bench.versions)
-    first = bench.everything or Usage(
-        wall=figures.whole(bench.cold.wall, more, bench.each.wall),
-        processor=figures.whole(bench.cold.processor, more, bench.each.processor),
-    )
-    return text(bench, sampled, (first, again), added)
+    whole = len(bench.sample) == len(bench.every)
+    sampled = None if whole else (bench.cold, best(bench, bench.sample))
+    first, added = bench.everything, 0
+    if first is None:
+        more = (len(bench.every) - len(bench.sample)) * len(bench.versions)
+        first = Usage(
+            wall=figures.whole(bench.cold.wall, more, bench.each.wall),
+            processor=figures.whole(bench.cold.processor, more, bench.each.processor),
+        )
+        added = stand_ins(bench)
+    return text(bench, sampled, (first, best(bench, ())), added)
 
 
 def best(bench: Bench, cells: tuple[str, ...]) -> Usage:
@@ -55,11 +56,11 @@ def stand_ins(bench: Bench) -> int:
     return added
 
 
-def text(bench: Bench, sampled: tuple[Usage, Usage], every: tuple[Usage, Usage], added: int) -> str:
+def text(bench: Bench, sampled: tuple[Usage, Usage] | None, every: tuple[Usage, Usage], added: int) -> str:
     """The table and the goal; each pair is the first run and the unchanged one."""
     estimated = "measured" if bench.everything else "first run *estimated*"
-    rows = [
-        row(f"the sample, {len(bench.sample)} cells in each column", *sampled),
+    rows = [row(f"the sample, {len(bench.sample)} cells in each column", *sampled)] if sampled else []
+    rows += [
         row(f"**all {len(bench.every)} cells in each column**, {estimated}", *every),
     ]
     head = ["what", "first, wall", "again, wall", "share", "first, processor", "again, processor", "share"]

@@ -11,9 +11,9 @@ from filelock import FileLock, Timeout
 from compatmatrix.errors import StorageError
 from compatmatrix.machine import free
 
-_SETTLED_SECONDS = 3.0
-"""A processor that is free for less may be wanted by the next column, whose process has yet to start."""
-_POLL_SECONDS = 0.05, 0.5
+_SETTLED_SECONDS = 1.0
+"""A processor that is free for less may be wanted by a column that waits, and looks for one now and then."""
+_POLL_SECONDS = 0.05, 0.2
 """At first, and for who has waited for long."""
 
 

@@ -37,13 +37,17 @@ class Share:
     seconds: float = 0.0
     closed: bool = False
 
-    def wants(self, worker: int, start: float) -> bool:
-        """Whether this worker, which first takes so many seconds to start, would end it sooner."""
+    def wants(self, worker: int, start: float, mean: float = 0.0) -> bool:
+        """Whether this worker, which first takes so many seconds to start, would end it sooner.
+
+        ``mean`` is what a cell of any share took. Families stand together: where those of the first one are quick,
+        because the version does not know it, they say little of the rest.
+        """
         if not self.left or (self.closed and (worker or self.workers)):
             return False
         if not self.workers or not self.done:
             return not self.workers
-        rest = len(self.left) * self.seconds / self.done
+        rest = len(self.left) * max(self.seconds / self.done, mean)
         return rest / self.workers > start + rest / (self.workers + 1)
 
 
@@ -130,7 +134,9 @@ class Workers:
 
     def _choice(self, worker: int) -> Share | None:
         """The first share that nobody works on, or of those that want one more the one with the most cells left."""
-        wanting = [share for share in self._shares if share.wants(worker, self._start_seconds)]
+        done = sum(share.done for share in self._shares)
+        mean = sum(share.seconds for share in self._shares) / done if done else 0.0
+        wanting = [share for share in self._shares if share.wants(worker, self._start_seconds, mean)]
         return min(wanting, key=lambda share: (share.workers, -len(share.left) if share.workers else 0), default=None)
 
     def _work(self, worker: int) -> None:

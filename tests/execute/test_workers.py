@@ -106,6 +106,24 @@ def test_a_worker_more_where_it_would_come_too_late_is_not_started(tmp_path: Pat
     assert column.by == {0: 30}
 
 
+def test_quick_cells_at_the_beginning_of_a_share_do_not_hide_how_long_the_rest_takes(tmp_path: Path) -> None:
+    other = Processors(tmp_path, 2, memory=0).__enter__()
+    other.wait()
+
+    def act(cell: PlannedCell, _: int, __: threading.Event) -> None:
+        if "quick" in cell.id:
+            other.__exit__()  # a processor is free from the beginning of the second share
+        else:
+            time.sleep(0.01)
+
+    column, groups = Column(act), ((0, cells(20, "slow")), (1, [*cells(30, "quick"), *cells(40, "late")]))
+    column.refuses = lambda *_: threading.Event().wait(0.1)  # what a start takes
+    workers(column, tmp_path, *groups)
+    assert once(column, *groups)
+    second = [worker for id, worker in column.ran if "slow" not in id]
+    assert 1 in second
+
+
 def test_no_worker_more_where_memory_would_not_do(tmp_path: Path) -> None:
     column = Column(pause)
     workers(column, tmp_path, (0, cells(20)), (1, cells(20, "other")), memory=1 << 60)
