@@ -58,7 +58,7 @@ def load(
     job = pipeline.load(**{**given, "matrix_file": file})
     settings = job.settings
     arguments = [f"--matrix={file}", f"--state={settings.state}", f"--isolation={settings.isolation}"]
-    arguments += [f"--jobs={settings.jobs}"]
+    arguments += [f"--jobs={settings.jobs}"] if settings.jobs else []
     arguments += [f"--scenarios={root}" for root in settings.scenario_roots]
     return Series(specifier=specifier, releases=found, job=job, arguments=tuple(arguments), cells=tuple(given["cells"]))
 
