@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
             sys.stdout.write(facts["error"]["traceback"])
             return 1
         options = child.Options(directory, roots, arguments.threads, arguments.virtual_cuda)
-        record = child.measure(options, child.Request(arguments.cell))
+        record = child.measure(options, child.Request(arguments.cell), slot)
         sys.stdout.write(json.dumps(record, indent=1) + "\n" if arguments.json else text(record))
         return 0
     finally:

@@ -4,7 +4,6 @@ Whatever the scenario does, short of ending the process, becomes a record: excep
 ``KeyboardInterrupt`` included. What a scenario measured before it raised is kept.
 """
 
-import ctypes
 import faulthandler
 import inspect
 import json
@@ -40,11 +39,10 @@ class Request(NamedTuple):
     environ: Dict[str, str] = {}
 
 
-def measure(options: Options, request: Request) -> Dict[str, Any]:
-    """Run a cell and return its record; the libraries are imported already."""
-    slot = Slot(options.slot)
+def measure(options: Options, request: Request, slot: Slot) -> Dict[str, Any]:
+    """Run a cell and return its record; the libraries are imported and settled already."""
     os.chdir(str(slot.cell))
-    libraries.settle(options.threads)
+    libraries.reseed()
     sys.setrecursionlimit(_DEPTH + _depth())  # as deep for a forked cell as for any other
     roots.serve(roots.names(options.roots))
     cell = Cell(request.cell, slot.cell, _progress(slot.progress))
@@ -100,7 +98,7 @@ def _progress(path: Path) -> Any:
     return step
 
 
-def main(options: Options, request: Request) -> None:
+def main(options: Options, request: Request, slot: Slot) -> None:
     """Run the cell, write its record and end the process; never returns.
 
     ``os._exit`` ends it at once: no thread, ``atexit`` function or destructor of a library can hang, crash or
@@ -110,8 +108,7 @@ def main(options: Options, request: Request) -> None:
     try:
         processes.no_core_dumps()
         faulthandler.enable(all_threads=True)
-        path = Slot(options.slot).record
-        record.write(path, json.dumps(measure(options, request), allow_nan=False, indent=1))
+        record.write(slot.record, json.dumps(measure(options, request, slot), allow_nan=False))
         code = 0
     except BaseException:
         import traceback
@@ -128,10 +125,7 @@ def _flush() -> None:
             stream.flush()
         except Exception:  # noqa: PERF203
             pass  # closed by the scenario, or nobody reads it
-    try:
-        ctypes.CDLL(None).fflush(None)
-    except (OSError, AttributeError):
-        pass
+    processes.flush_c()
 
 
 def main_from_file(path: str) -> None:
@@ -145,12 +139,13 @@ def main_from_file(path: str) -> None:
     if asked.get("parent"):
         processes.die_with(asked["parent"])
     options = Options(asked["slot"], asked["roots"], asked["threads"], asked["virtual_cuda"])
-    os.environ.update(inside(Slot(options.slot), options.threads))
+    slot = Slot(options.slot)
+    os.environ.update(inside(slot, options.threads))
     facts = libraries.load(options.threads, options.virtual_cuda, options.roots)
     if facts["error"]:
         sys.stderr.write(facts["error"]["traceback"])
         os._exit(72)
-    main(options, Request(asked["cell"], asked["memory"], environ))
+    main(options, Request(asked["cell"], asked["memory"], environ), slot)
 
 
 def _variables() -> Dict[str, str]:

@@ -69,9 +69,10 @@ def load(
 def settle(threads: int) -> None:
     """The same random numbers, one way to compute, and no memory that looks initialised by luck.
 
-    Done before each cell. What a library does not have is left out: it is not what is tested.
+    Done once the libraries are imported. A fork inherits all of it but Python's random numbers: see :func:`reseed`.
+    What a library does not have is left out: it is not what is tested.
     """
-    random.seed(0)
+    reseed()
     numpy = sys.modules.get("numpy")
     if numpy is not None:
         numpy.random.seed(0)
@@ -85,6 +86,11 @@ def settle(threads: int) -> None:
         function = getattr(torch, name, None)
         if function is not None:
             function(value, **keywords)
+
+
+def reseed() -> None:
+    """Python's own random numbers, which a fork seeds from the system (``random`` registers that)."""
+    random.seed(0)
 
 
 def _plainly(name: str) -> Callable[[], object]:

@@ -12,11 +12,21 @@ from typing import Dict, List
 _SET_PDEATHSIG = 1
 _SET_CHILD_SUBREAPER = 36
 _LINUX = sys.platform.startswith("linux")
+# Looked up once, before anything is forked: what a child looks up, it pays for with copies of pages.
+_C = ctypes.CDLL(None, use_errno=True) if os.name == "posix" else None
+_FFLUSH = getattr(_C, "fflush", None)
+_PRCTL = getattr(_C, "prctl", None) if _LINUX else None
 
 
 def _prctl(option: int, value: int) -> None:
-    if _LINUX:
-        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+    if _PRCTL is not None:
+        _PRCTL(option, value, 0, 0, 0)
+
+
+def flush_c() -> None:
+    """Write what C and C++ have printed and still hold."""
+    if _FFLUSH is not None:
+        _FFLUSH(None)
 
 
 def adopt_orphans() -> None:
@@ -34,12 +44,21 @@ def die_with(parent: int) -> None:
 def children(pid: int) -> List[int]:
     """The processes whose parent is this one."""
     found: List[int] = []
-    for path in Path("/proc/{}/task".format(pid)).glob("*/children"):
+    tasks = "/proc/{}/task".format(pid)
+    for task in _names(tasks):
         try:
-            found.extend(int(word) for word in path.read_text().split())
-        except OSError:  # noqa: PERF203
+            with open("{}/{}/children".format(tasks, task), encoding="ascii") as stream:
+                found.extend(int(word) for word in stream.read().split())
+        except OSError:
             continue  # the thread has just ended
     return found
+
+
+def _names(directory: str) -> List[str]:
+    try:
+        return os.listdir(directory)
+    except OSError:
+        return []
 
 
 def kill_children(patience: float = 5.0) -> int:
@@ -99,10 +118,7 @@ def peak_memory() -> int:
 
 def threads() -> int:
     """How many threads this process has; 0 where it cannot be told."""
-    try:
-        return len(os.listdir("/proc/self/task"))
-    except OSError:
-        return 0
+    return len(_names("/proc/self/task"))
 
 
 def limit_memory(cap: int) -> None:

@@ -137,10 +137,11 @@ def plain(value: object, depth: int = 0) -> Any:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file so that a reader finds all of it or nothing."""
-    temporary = path.with_name(path.name + ".tmp")
-    with open(str(temporary), "w", encoding="utf-8", errors="backslashreplace") as stream:
+    """Write a file so that a reader finds all of it or nothing.
+
+    It need not outlive a loss of power: the host reads it at once, and stores what it says.
+    """
+    temporary = "{}.tmp".format(path)
+    with open(temporary, "w", encoding="utf-8", errors="backslashreplace") as stream:
         stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(str(temporary), str(path))
+    os.replace(temporary, str(path))

@@ -96,10 +96,13 @@ def inside(slot: Slot, threads: int) -> Dict[str, str]:
 
 def empty(directory: Path) -> None:
     """Make an empty directory, whatever stands there: a link, a file, a tree without permissions."""
-    if directory.is_symlink() or directory.is_file():
-        directory.unlink()
-    if directory.exists():
-        shutil.rmtree(str(directory), onerror=_force)
+    try:
+        os.rmdir(str(directory))  # nearly always it is there, and has nothing in it
+    except OSError:
+        if directory.is_symlink() or directory.is_file():
+            directory.unlink()
+        if directory.exists():
+            shutil.rmtree(str(directory), onerror=_force)
     directory.mkdir(parents=True)
 
 

@@ -198,7 +198,7 @@ class Zygote:
             self._selector.close()
             for unneeded in (self.requests, self.events, self._wakeup, self._output, printing):
                 os.close(unneeded)
-            child.main(self.options, request)
+            child.main(self.options, request, self.slot)
         finally:
             os._exit(70)
 
