@@ -31,7 +31,7 @@ def main(probe: str, scenarios: str, cell: str, devices: int) -> None:
         facts = libraries.load(1, devices)
         if facts["error"]:
             sys.exit(str(facts["error"]["traceback"]))
-        record = child.measure(child.Options(directory, [scenarios], 1, devices), child.Request(cell))
+        record = child.measure(child.Options(directory, [scenarios], 1, devices), child.Request(cell), slot)
         os.chdir("/")
     print(json.dumps(record, indent=1))
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from filelock import FileLock
 
 from compatmatrix.indexes import uv_environment
+from compatmatrix.redaction import redact
 from compatmatrix.results import EnvReason
-from compatmatrix.text import one_line, redact
+from compatmatrix.text import one_line
 from compatmatrix.tools import Completed, Subprocesses, last_line
 from compatmatrix.uvtool import PATIENCE, Tools, failure
 

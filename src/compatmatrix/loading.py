@@ -174,7 +174,7 @@ def _inside(annotation: Any) -> Iterator[type[BaseModel]]:
 def judge_hash() -> str:
     """A hash of what makes an outcome of a record: a stored verdict is only as good as the judge that gave it."""
     here = Path(__file__).parent
-    sources = [here / name for name in ("records.py", "classify.py", "text.py", "results.py")]
+    sources = [here / name for name in ("records.py", "classify.py", "redaction.py", "text.py", "results.py")]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
 
 

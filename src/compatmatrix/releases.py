@@ -22,8 +22,9 @@ from packaging.version import Version as Number
 
 from compatmatrix.errors import SelectionError
 from compatmatrix.indexes import NO_INDEX, uv_environment
+from compatmatrix.redaction import redact
 from compatmatrix.results import EnvReason
-from compatmatrix.text import one_line, redact
+from compatmatrix.text import one_line
 from compatmatrix.uvtool import failure
 
 if TYPE_CHECKING:

@@ -44,7 +44,6 @@ def _report(job: Job, now: datetime.datetime, echo: Callable[[str], None]) -> Ex
         stored = store.get(assemble.keys(job.plan, columns).values())
     run = assemble.assemble(job.plan, columns, stored, now=now)
     run = compare.news(run, before, job.ledger, history)
-    unmatched = job.ledger.unmatched(run.results, run.columns)
     notes = {
         issue.id: LedgerNote(id=issue.id, title=issue.title, cause=issue.cause, links=issue.links, cures=issue.cures)
         for issue in job.ledger.issues
@@ -54,6 +53,7 @@ def _report(job: Job, now: datetime.datetime, echo: Callable[[str], None]) -> Ex
     published = None if job.selected else Published(site=policy.site, overdue_after=policy.overdue_after_days)
     overdue_after = published.overdue_after if published else None
     with forked(lambda: render.companions(run, history, published)) as rest:
+        unmatched = job.ledger.unmatched(run.results, run.columns)
         page = context.build(run, before=before, ledger=notes, history=history, overdue_after=overdue_after)
         written = render.write(run, job.output, history=history, published=published, page=page, rest=rest)
     if published:

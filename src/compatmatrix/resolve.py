@@ -18,9 +18,9 @@ from packaging.utils import canonicalize_name
 from compatmatrix.errors import EnvironmentFailure
 from compatmatrix.indexes import NO_INDEX, uv_environment
 from compatmatrix.matrix import Matrix, PypiSource, Source, Version
+from compatmatrix.redaction import redact
 from compatmatrix.results import Column, EnvReason, Package, Substitute
 from compatmatrix.sources import PACKAGE, Located, locate
-from compatmatrix.text import redact
 from compatmatrix.tools import Completed, Runner, Subprocesses, last_line
 from compatmatrix.uvtool import Interpreter, Tools, diagnose, failure, interpreter
 

@@ -14,8 +14,8 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from compatmatrix.matrix import GitSource, PathSource, PypiSource, Source
 from compatmatrix.matrix_texts import NEWEST
+from compatmatrix.redaction import redact
 from compatmatrix.results import EnvReason
-from compatmatrix.text import redact
 from compatmatrix.tools import last_line
 from compatmatrix.uvtool import Interpreter, Tools, diagnose, failure
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from compatmatrix.errors import EnvironmentFailure
 from compatmatrix.indexes import NO_INDEX
+from compatmatrix.redaction import secrets
 from compatmatrix.results import EnvReason
-from compatmatrix.text import secrets
 from compatmatrix.tools import Completed, Runner, last_line
 
 #: Seconds. Resolving and installing may fetch hundreds of megabytes; nothing may hang for ever.

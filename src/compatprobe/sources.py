@@ -14,10 +14,12 @@ _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
 
 class Sources:
-    """Answers which files of the roots a module reaches; each file is parsed once."""
+    """Answers which files of the roots a module reaches; each file is looked for, read and parsed once."""
 
     def __init__(self, packages: Dict[str, Path]) -> None:
         self.packages = packages
+        self._files: Dict[str, List[Path]] = {}
+        self._digests: Dict[Path, bytes] = {}
         self._imports: Dict[Path, Set[str]] = {}
 
     def hash(self, module: str) -> str:
@@ -26,8 +28,13 @@ class Sources:
         for name in sorted(self.closure(module)):
             for path in self.files(name):
                 sha.update("{}\0".format(name).encode())
-                sha.update(hashlib.sha256(path.read_bytes()).digest())
+                sha.update(self._digest(path))
         return sha.hexdigest()
+
+    def _digest(self, path: Path) -> bytes:
+        if path not in self._digests:
+            self._digests[path] = hashlib.sha256(path.read_bytes()).digest()
+        return self._digests[path]
 
     def closure(self, module: str) -> Set[str]:
         """The module and, transitively, the modules under the roots that it imports."""
@@ -46,6 +53,11 @@ class Sources:
 
     def files(self, module: str) -> List[Path]:
         """The file of a module under the roots; empty where there is none."""
+        if module not in self._files:
+            self._files[module] = self._find(module)
+        return self._files[module]
+
+    def _find(self, module: str) -> List[Path]:
         top, _, rest = module.partition(".")
         if top not in self.packages:
             return []

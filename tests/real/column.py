@@ -33,6 +33,11 @@ class Column:
     planned: plan.Plan
 
     @property
+    def python(self) -> Path:
+        """The interpreter of its environment."""
+        return self.state / "environments" / self.run.columns[0].environment / "bin" / "python"
+
+    @property
     def ids(self) -> list[str]:
         return [cell.id for cell in self.planned.cells]
 
@@ -74,11 +79,10 @@ def measure(column: Column, work: Path, cells: Sequence[str], *, isolation: str 
     """
     by_id = {cell.id: cell for cell in column.planned.cells}
     policy = column.planned.matrix.policy
-    environment = column.state / "environments" / column.run.columns[0].environment
     found: list[Answer] = []
     for devices, group in by_devices([by_id[cell] for cell in cells]):
         with Probe(
-            environment / "bin" / "python",
+            column.python,
             listings.PROBE,
             [SCENARIOS],
             work / str(devices),

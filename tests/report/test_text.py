@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -12,17 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import compatmatrix.text as text_module
-from compatmatrix.text import (
-    clean,
-    cut,
-    host_pattern,
-    mask,
-    one_line,
-    redact,
-    secrets,
-    short_paths,
-    strip_controls,
-)
+from compatmatrix import redaction
+from compatmatrix.redaction import host_pattern, mask, redact, secrets
+from compatmatrix.text import clean, cut, one_line, short_paths, strip_controls
 
 
 @pytest.mark.parametrize(
@@ -233,6 +226,33 @@ PIECES += [
 @given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
 def test_redacting_twice_changes_nothing(text: str) -> None:
     assert redact(redact(text)) == redact(text)
+
+
+ASCII = st.characters(max_codepoint=127)
+
+
+@pytest.mark.parametrize(("words", "pattern", "_"), redaction._SECRETS)
+@given(data=st.data())
+def test_a_secret_holds_one_of_the_words_that_it_is_looked_for_by(
+    words: tuple[str, ...], pattern: re.Pattern[str], _: str, data: st.DataObject
+) -> None:
+    text = data.draw(st.from_regex(pattern, alphabet=ASCII))
+    assert any(word in text.lower() for word in words)
+
+
+@given(st.from_regex(redaction._HOMES, alphabet=ASCII))
+def test_a_home_holds_one_of_the_words_that_it_is_looked_for_by(text: str) -> None:
+    assert any(word in text for word in redaction._HOMES_HOLD)
+
+
+@given(st.lists(st.sampled_from([*PIECES, "API-KEY", "pa\u017f\u017fword", "co\u0131kie: a", "/root"]), max_size=14))
+def test_words_that_are_looked_for_first_change_nothing(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    shown = redact(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(redaction, "_SECRETS", tuple((("",), *rest) for _, *rest in redaction._SECRETS))
+        patch.setattr(redaction, "_HOMES_HOLD", ("",))
+        assert redact(text) == shown
 
 
 @given(st.text())

@@ -12,7 +12,8 @@ import click
 
 from compatmatrix.cli import completing
 from compatmatrix.machine import processors
-from compatmatrix.text import redact, strip_controls
+from compatmatrix.redaction import redact
+from compatmatrix.text import strip_controls
 
 F = TypeVar("F", bound=Callable[..., Any])
 

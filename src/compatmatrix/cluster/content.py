@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from compatmatrix import roots
 from compatmatrix.errors import InfrastructureError, InputError
 from compatmatrix.matrix import Matrix, PathSource
-from compatmatrix.text import redact
+from compatmatrix.redaction import redact
 
 LIMIT = 32 << 20
 """Bytes of all scenario files together. The program says where big data is; it does not carry it."""

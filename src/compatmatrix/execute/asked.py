@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from compatmatrix.text import mask
+from compatmatrix.redaction import mask
 
 _PREFIX = "env:"
 
