@@ -1,4 +1,4 @@
-"""One cell in this process: it sets everything to a fixed state, runs the scenario and writes the record.
+"""One cell in this process, in which everything is in a fixed state: it runs the scenario and writes the record.
 
 Whatever the scenario does, short of ending the process, becomes a record: exceptions, ``sys.exit()`` and
 ``KeyboardInterrupt`` included. What a scenario measured before it raised is kept.
@@ -44,13 +44,14 @@ def measure(options: Options, request: Request, slot: Slot) -> Dict[str, Any]:
     os.chdir(str(slot.cell))
     libraries.reseed()
     sys.setrecursionlimit(_DEPTH + _depth())  # as deep for a forked cell as for any other
-    roots.serve(roots.names(options.roots))
+    packages = roots.names(options.roots)
+    roots.serve(packages)
     cell = Cell(request.cell, slot.cell, _progress(slot.progress))
     result = record.blank(request.cell)
     start = time.perf_counter()
     with Notices() as notices:
         try:
-            _run(cell, options, request)
+            _run(cell, options, request, packages)
         except Unsupported as error:
             found = {"name": str(error.name), "evidence": str(error.evidence)}
             result.update(status="unsupported", message=str(error), unsupported=found)
@@ -66,8 +67,8 @@ def measure(options: Options, request: Request, slot: Slot) -> Dict[str, Any]:
     return result
 
 
-def _run(cell: Cell, options: Options, request: Request) -> None:
-    found, params = discover.find(roots.names(options.roots), request.cell)
+def _run(cell: Cell, options: Options, request: Request, packages: Dict[str, Path]) -> None:
+    found, params = discover.find(packages, request.cell)
     needs = found.scenario.needs(params)
     for name, value in request.environ.items():
         os.environ.setdefault(name, value)  # what is fixed for all cells stays

@@ -57,7 +57,7 @@ def load(
         packages = roots.names(directories)
         roots.serve(packages)
         facts["not_warmed"] = warm.imports(packages, importing)
-        settle(threads)  # torch imports its compiler when it is told to be deterministic
+        settle(threads)
         imports.append({"module": "(first use)", "seconds": round(time.perf_counter() - start, 3)})
     facts["versions"] = versions()
     facts["threads"] = processes.threads()
@@ -69,28 +69,32 @@ def load(
 def settle(threads: int) -> None:
     """The same random numbers, one way to compute, and no memory that looks initialised by luck.
 
-    Done once the libraries are imported. A fork inherits all of it but Python's random numbers: see :func:`reseed`.
-    What a library does not have is left out: it is not what is tested.
+    Done once the libraries are imported; a fork inherits it, and :func:`reseed` does the rest. The seeds come last:
+    torch imports its compiler when it is told to be deterministic. What a library does not have is left out: it is not
+    what is tested.
     """
-    reseed()
-    numpy = sys.modules.get("numpy")
-    if numpy is not None:
-        numpy.random.seed(0)
     torch = sys.modules.get("torch")
     calls: List[Tuple[str, Any, Dict[str, Any]]] = [
-        ("manual_seed", 0, {}),
         ("set_num_threads", threads, {}),
         ("use_deterministic_algorithms", True, {"warn_only": True}),  # torch.empty() is NaN from here on
+        ("manual_seed", 0, {}),
     ]
     for name, value, keywords in calls:
         function = getattr(torch, name, None)
         if function is not None:
             function(value, **keywords)
+    reseed()
 
 
 def reseed() -> None:
-    """Python's own random numbers, which a fork seeds from the system (``random`` registers that)."""
+    """The same random numbers once more, in each cell, of what a fork may seed from the system.
+
+    Python registers that for its own; anybody may for numpy's. Torch's take long, and a fork leaves them as they are.
+    """
     random.seed(0)
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed(0)
 
 
 def _plainly(name: str) -> Callable[[], object]:

@@ -6,7 +6,6 @@ import resource
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import Dict, List
 
 _SET_PDEATHSIG = 1
@@ -103,7 +102,8 @@ def reap() -> Dict[int, int]:
 def memory() -> Dict[str, int]:
     """This process's figures in bytes: ``VmRSS``, ``VmHWM`` (the peak), ``VmData``; empty where there is no /proc."""
     try:
-        lines = Path("/proc/self/status").read_text().splitlines()
+        with open("/proc/self/status", encoding="utf-8", errors="replace") as stream:
+            lines = stream.readlines()
     except OSError:
         return {}
     pairs = (line.split(":", 1) for line in lines if line.startswith("Vm"))

@@ -56,7 +56,7 @@ def said(row: CellResult) -> dict[str, Any]:
 
 
 def told_until(process: subprocess.Popen[str], enough: Callable[[str], object]) -> str:
-    """What a command prints, until that is enough."""
+    """What a command prints, until that is enough. What was read ahead of it is lost to ``communicate``."""
     assert process.stdout is not None
     told = ""
     while not enough(told):

@@ -205,8 +205,8 @@ def started_with(name: str, value: str) -> list[int]:
 
 
 def test_a_process_that_ends_while_it_is_looked_at_has_no_children(monkeypatch: pytest.MonkeyPatch) -> None:
-    def vanished(path: Path, _: str) -> list[Path]:
-        raise FileNotFoundError(2, "No such file or directory", str(path))
-
-    monkeypatch.setattr(Path, "glob", vanished)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    assert list(descendants(ended.pid)) == []
+    monkeypatch.setattr(os, "listdir", lambda _: ["0"])  # a thread that was there when they were listed
     assert list(descendants(os.getpid())) == []
