@@ -13,6 +13,7 @@ from queue import Empty, SimpleQueue
 from compatmatrix.attempts import Progress, run_cell
 from compatmatrix.execute import Probe, ProbeStartError
 from compatmatrix.listings import PROBE
+from compatmatrix.pending import Pending
 from compatmatrix.plan import Plan, PlannedCell
 from compatmatrix.results import CellResult, Column, Outcome
 from compatmatrix.settings import Settings
@@ -54,7 +55,7 @@ class Measuring:
             + (" once more: a processor is free" if worker else "")
         )
         with contextlib.ExitStack() as stack:
-            store = stack.enter_context(Store(settings.store))
+            pending = stack.enter_context(Pending(self.ground, stack.enter_context(Store(settings.store))))
             probe = Probe(
                 self.python,
                 PROBE,
@@ -65,15 +66,16 @@ class Measuring:
                 virtual_cuda=share.devices,
                 environ=settings.environ,
                 stop=stop,
+                heard=pending.look,
             )
             try:
                 stack.enter_context(probe)
             except ProbeStartError as error:
                 if not self._lacks_devices(error, share, worker):
                     raise
-                yield self._without_devices(error, share, store)
+                yield self._without_devices(error, share, pending)
             else:
-                yield self._with(probe, share, worker, store)
+                yield self._with(probe, share, worker, pending)
 
     def tell(self) -> None:
         """Tell what other threads had to say; for the thread that made this one.
@@ -89,14 +91,14 @@ class Measuring:
         if threading.current_thread() is self._thread:
             self.tell()
 
-    def _with(self, probe: Probe, share: Share, worker: int, store: Store) -> Run:
+    def _with(self, probe: Probe, share: Share, worker: int, pending: Pending) -> Run:
         gone = False
 
         def run(cell: PlannedCell) -> None:
             nonlocal gone
             try:
                 if not gone:
-                    self._run(probe, cell, store)
+                    self._run(probe, cell, pending)
             except ProbeStartError as error:  # it had died, and could not be started again
                 if not self._lacks_devices(error, share, worker):
                     raise
@@ -109,11 +111,11 @@ class Measuring:
     def _lacks_devices(error: ProbeStartError, share: Share, worker: int) -> bool:
         return error.module == "virtualcuda" and not worker and share.workers == 1
 
-    def _without_devices(self, error: ProbeStartError, share: Share, store: Store) -> Run:
+    def _without_devices(self, error: ProbeStartError, share: Share, pending: Pending) -> Run:
         version, why = self.column.version, one_line(str(error))
         if any(kind in why for kind in _NO_VIRTUAL_DEVICES):
             return lambda cell: self._keep(
-                cell, CellResult(cell=cell.id, version=version, outcome=Outcome.SKIPPED, reason=why), store
+                cell, CellResult(cell=cell.id, version=version, outcome=Outcome.SKIPPED, reason=why), pending
             )
         self._not_run(len(share.left), error)
         return lambda _: None
@@ -121,20 +123,19 @@ class Measuring:
     def _not_run(self, cells: int, error: ProbeStartError) -> None:
         self._say(f"{self.column.version}  {cells} cells not run: no virtual devices: {one_line(str(error))}")
 
-    def _run(self, probe: Probe, cell: PlannedCell, store: Store) -> None:
+    def _run(self, probe: Probe, cell: PlannedCell, pending: Pending) -> None:
         with self._lock:
             self.done += 1
             done = self.done
         self._say(f"{self.column.version}  {done}/{len(self.plan.cells)}  {cell.id}")
         result = run_cell(probe, self.column.version, cell, self.plan.matrix.policy, self._say)
-        self.ground.doubt(result)
-        self._keep(cell, result, store)
+        self._keep(cell, result, pending)
 
-    def _keep(self, cell: PlannedCell, result: CellResult, store: Store) -> None:
+    def _keep(self, cell: PlannedCell, result: CellResult, pending: Pending) -> None:
         # With microseconds: who repeats a cell tells the new row from the old one by it.
         measured_at = datetime.datetime.now(datetime.timezone.utc)
         key = self.plan.key(self.column, cell)
-        store.put(result.model_copy(update={"key": key, "measured_at": measured_at}))
+        pending.add(result.model_copy(update={"key": key, "measured_at": measured_at}))
 
 
 def by_devices(cells: Sequence[PlannedCell]) -> list[tuple[int, list[PlannedCell]]]:

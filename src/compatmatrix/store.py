@@ -1,7 +1,7 @@
 """The results store: one SQLite file, keyed by content, safe under parallel columns and kill -9.
 
-A result is written the moment it is known, in a transaction of its own. WAL lets columns in other
-processes write at the same time; a killed writer leaves the last committed state.
+Results are written within half a second (:mod:`compatmatrix.pending`). WAL lets columns in other processes write
+at the same time; a killed writer leaves the last committed state.
 """
 
 from __future__ import annotations

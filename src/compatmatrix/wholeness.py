@@ -74,6 +74,10 @@ def _missing(directory: str, names: Sequence[str]) -> tuple[str, bool]:
     return next((path for path in others if not os.path.exists(path)), ""), bool(others)  # noqa: PTH110
 
 
+class EnvironmentLost(EnvironmentFailure):
+    """A part of an environment went while cells ran in it: the column's trouble, whichever worker found it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ground:
     """What the results of a column rest on, as it was when the column began.
@@ -87,27 +91,40 @@ class Ground:
     roots: Sequence[Path] = ()
     sources: Stamps | None = None
 
-    def doubt(self, result: CellResult) -> None:
-        """Raise where a result may be the work of something else than the version: it is then not stored."""
-        told = f"nothing was stored for {result.cell} in {result.version}"
-        if self.sources is not None and (path := changed(self.sources, self.roots)):
-            raise ScenarioError(
-                f"{path}: written while cells ran; {told}", hint="run again: what was measured before is kept"
-            )
-        if result.outcome in (Outcome.PASS, Outcome.SKIPPED):
-            return
-        if shutil.disk_usage(self.work).free < _ROOM:
+    def room(self, result: CellResult) -> None:
+        """Raise :class:`StorageError` where a cell that did not pass may have been unable to write what it must."""
+        if _may_be_to_blame(result) and shutil.disk_usage(self.work).free < _ROOM:
             raise no_room(result.cell, result.version)
-        if lost := self.lost():
-            raise lost
 
-    def lost(self) -> EnvironmentFailure | None:
+    def believed(self, results: Sequence[CellResult]) -> tuple[list[CellResult], EnvironmentLost | None]:
+        """Those of some results, one at least, that may be stored; the failure to raise then, where some may not be.
+
+        What has ended before this looks at the ground had it whole, where it is whole now. Raises
+        :class:`ScenarioError` where none may be stored.
+        """
+        if self.sources is not None and (path := changed(self.sources, self.roots)):
+            more = f" and {len(results) - 1} more" if len(results) > 1 else ""
+            raise ScenarioError(
+                f"{path}: written while cells ran; nothing was stored for {results[0].cell}{more} "
+                f"in {results[0].version}",
+                hint="run again: what was measured before is kept",
+            )
+        if not any(map(_may_be_to_blame, results)) or (lost := self.lost()) is None:
+            return list(results), None
+        return [result for result in results if not _may_be_to_blame(result)], lost
+
+    def lost(self) -> EnvironmentLost | None:
         """The failure of an environment of which something is gone."""
         path = self.installed.gone()
         if not path:
             return None
         message = f"a part of the environment went while cells ran in it: {Path(path).name}"
-        return EnvironmentFailure(EnvReason.INSTALL_FAILED.value, message, hint="run again: it is built anew")
+        return EnvironmentLost(EnvReason.INSTALL_FAILED.value, message, hint="run again: it is built anew")
+
+
+def _may_be_to_blame(result: CellResult) -> bool:
+    """Whether what a cell rests on may be: a pass needs all of it, and what is skipped none."""
+    return result.outcome not in (Outcome.PASS, Outcome.SKIPPED)
 
 
 def no_room(cell: str, version: str) -> StorageError:

@@ -17,6 +17,7 @@ from compatmatrix.errors import InfrastructureError
 from compatmatrix.execute import Stopped
 from compatmatrix.plan import PlannedCell
 from compatmatrix.processors import Processors
+from compatmatrix.wholeness import EnvironmentLost
 
 _JOIN_SECONDS = 0.2
 
@@ -192,7 +193,8 @@ class Workers:
     def _is_fatal(self, error: BaseException, share: Share, worker: int) -> bool:
         """Whether an error ends the column: what ails one of several workers leaves the cells to the others."""
         with self._lock:
-            return not isinstance(error, InfrastructureError) or (not worker and share.workers == 1)
+            ails_one = isinstance(error, InfrastructureError) and not isinstance(error, EnvironmentLost)
+            return not ails_one or (not worker and share.workers == 1)
 
     def _timed(self, run: Run, cell: PlannedCell, share: Share) -> None:
         began = time.monotonic()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from compatmatrix import wholeness
-from compatmatrix.errors import CompatmatrixError, EnvironmentFailure, ScenarioError, StorageError
+from compatmatrix.errors import CompatmatrixError, ScenarioError, StorageError
 from compatmatrix.results import Outcome
 from compatmatrix.stamps import forget_byte_code, stamps
 from compatmatrix.wholeness import Ground, Installed, contents, damaged
@@ -125,13 +125,13 @@ def test_a_package_without_a_list_is_an_error(environment: Path) -> None:
 
 def test_a_red_cell_is_not_believed_when_a_part_of_its_environment_is_gone(environment: Path) -> None:
     ground = Ground(installed=Installed(contents(environment)), work=environment)
-    for row in (PASSED, FAILED):
-        ground.doubt(row)
+    assert ground.believed([PASSED, FAILED]) == ([PASSED, FAILED], None)
     assert ground.lost() is None
     shutil.rmtree(next(environment.rglob("two")))
-    ground.doubt(PASSED)
-    with pytest.raises(EnvironmentFailure, match="went while cells ran in it: __init__"):
-        ground.doubt(FAILED)
+    assert ground.believed([PASSED]) == ([PASSED], None)
+    believed, lost = ground.believed([PASSED, FAILED, PASSED])
+    assert believed == [PASSED, PASSED]
+    assert "went while cells ran in it: __init__" in str(lost)
 
 
 @pytest.mark.parametrize("how", ["edited", "new", "gone"])
@@ -142,24 +142,26 @@ def test_no_cell_is_believed_when_a_scenario_has_changed(tmp_path: Path, how: st
     (tmp_path / "known_issues.yaml").write_text("issues: []\n")
     ground = Ground(installed=Installed({}), work=tmp_path, roots=(tmp_path,), sources=stamps((tmp_path,)))
     (tmp_path / "known_issues.yaml").write_text("issues: [x]\n")
-    ground.doubt(PASSED)
+    assert ground.believed([PASSED]) == ([PASSED], None)
     if how == "edited":
         file.write_text("x = 2\n")
     elif how == "new":
         file.with_name("new.py").touch()
     else:
         file.unlink()
-    with pytest.raises(ScenarioError, match="written while cells ran; nothing was stored"):
-        ground.doubt(PASSED)
+    with pytest.raises(ScenarioError, match=r"written while cells ran; nothing was stored for llama/plain in"):
+        ground.believed([PASSED])
+    with pytest.raises(ScenarioError, match=r"nothing was stored for llama/plain and 1 more in"):
+        ground.believed([PASSED, FAILED])
 
 
 def test_a_red_cell_is_not_believed_when_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 10, 0))
     ground = Ground(installed=Installed({}), work=tmp_path)
-    ground.doubt(PASSED)
+    ground.room(PASSED)
     with pytest.raises(StorageError, match="no room on the disk") as caught:
-        ground.doubt(FAILED)
+        ground.room(FAILED)
     assert isinstance(caught.value, CompatmatrixError)
     assert caught.value.hint
 

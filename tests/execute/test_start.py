@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from compatmatrix.errors import StorageError
 from compatmatrix.execute import Limits, Probe, ProbeStartError, Stopped
 from tests.execute.test_ends import started_with
 from tests.fixtures.environments import FAILING, PROBE, make_environment
@@ -150,6 +151,22 @@ def test_a_cell_that_another_thread_puts_an_end_to(python: Path, tmp_path: Path)
     stop, mark = threading.Event(), {"LC_COMPATPROBE_TEST": str(tmp_path)}
     with Probe(python, PROBE, [FAILING], tmp_path / "slot", environ=mark, stop=stop) as probe:
         assert stopped_soon(stop, 0.5, lambda: probe.run("ends/hangs", Limits(timeout=100))) < 0.5
+    assert not started_with("LC_COMPATPROBE_TEST", str(tmp_path))
+
+
+def test_a_cell_that_is_ended_by_what_is_called_while_it_runs(python: Path, tmp_path: Path) -> None:
+    calls, mark = iter(range(100)), {"LC_COMPATPROBE_TEST": str(tmp_path)}
+
+    def heard() -> None:
+        if next(calls) == 3:
+            raise StorageError("the disk is full")
+
+    with (
+        pytest.raises(StorageError, match="full"),
+        Probe(python, PROBE, [FAILING], tmp_path / "slot", environ=mark, heard=heard) as probe,
+    ):
+        probe.run("ends/hangs", Limits(timeout=100))
+    assert next(calls) == 4
     assert not started_with("LC_COMPATPROBE_TEST", str(tmp_path))
 
 

@@ -20,6 +20,7 @@ from compatmatrix.execute import ProbeStartError, Stopped
 from compatmatrix.plan import PlannedCell
 from compatmatrix.processors import Processors
 from compatmatrix.results import EnvReason, Scenario, Variant
+from compatmatrix.wholeness import EnvironmentLost
 from compatmatrix.workers import Run, Share, Workers
 
 
@@ -242,6 +243,20 @@ def test_what_ails_a_helper_in_mid_run_costs_neither_its_cell_nor_the_column(tmp
     assert once(column, *groups) and column.by == {0: 45}
     assert [worker for _, worker in column.started].count(0) == 2  # it began the other share itself in the end
     assert len([worker for _, worker in column.started if worker]) <= 2  # one helper for each share, and no more
+
+
+def test_an_environment_that_is_gone_ends_the_column_whichever_worker_found_it(tmp_path: Path) -> None:
+    """The helper has given results up, and nobody would run those cells again."""
+
+    def act(_: PlannedCell, worker: int, __: threading.Event) -> None:
+        time.sleep(0.005)
+        if worker:
+            raise EnvironmentLost("install-failed", "a part of the environment went")
+
+    column = Column(act)
+    with pytest.raises(EnvironmentLost):
+        workers(column, tmp_path, (0, cells(400)))
+    assert column.by[0] < 400
 
 
 def test_what_ails_the_first_worker_is_raised_where_it_is_alone(tmp_path: Path) -> None:

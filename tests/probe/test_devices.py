@@ -81,7 +81,9 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, failure: ProbeStartErro
     plan: Any = SimpleNamespace(
         matrix=SimpleNamespace(policy=Policy(retries=0)), cells=CELLS, key=lambda _, planned: planned.id
     )
-    store: Any = SimpleNamespace(put=lambda result: stored.__setitem__(result.cell, result))
+    store: Any = SimpleNamespace(
+        put=lambda result: stored.__setitem__(result.cell, result), transaction=contextlib.nullcontext
+    )
     column = Measuring(
         plan=plan,
         column=Column(version="1.0"),

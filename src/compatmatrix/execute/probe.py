@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -44,6 +44,7 @@ class Probe:
         environ: variables added to this process's; secrets and what steers Python are dropped by the probe.
         start_timeout: seconds for the imports.
         stop: once another thread sets it, entering and :meth:`run` raise :class:`Stopped`.
+        heard: called every now and then while a cell runs; what it raises ends the run.
 
     Entering raises :class:`ProbeStartError`. Leaving it, also by an exception or Ctrl-C, ends all processes
     within about a second. One instance serves one thread.
@@ -62,6 +63,7 @@ class Probe:
         environ: Mapping[str, str] | None = None,
         start_timeout: float = 300.0,
         stop: threading.Event | None = None,
+        heard: Callable[[], None] = lambda: None,
     ) -> None:
         self._command = [str(python), "-I", str(probe_dir), "serve", "--slot", str(workdir)]
         self._command += ["--isolation", isolation, "--threads", str(threads), "--virtual-cuda", str(virtual_cuda)]
@@ -70,6 +72,7 @@ class Probe:
         self._environ = dict(environ or {})
         self._start_timeout = start_timeout
         self._stop = stop or threading.Event()
+        self._heard = heard
         self._zygote: Zygote | None = None
         self._ready: Ready | None = None
 
@@ -213,6 +216,7 @@ class Probe:
             event = zygote.event(_POLL)
             if event is None:
                 self._look_for_stop()
+                self._heard()
                 exceeded = watch.exceeded()
                 if exceeded is not None:
                     # What was stopped from outside has not hung.
