@@ -283,3 +283,24 @@ def test_empty_is_poisoned_in_deterministic_mode() -> None:
         assert torch.empty(3, device=DEVICE, dtype=torch.int16).tolist() == [32767] * 3
     finally:
         torch.use_deterministic_algorithms(before)
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_a_softmax_of_float16_in_float32(name: str) -> None:
+    """As eager attention asks for it: CUDA has a kernel that does both, and needs no more than the result."""
+    function = getattr(F, name)
+    scores = torch.randn(64, 64, generator=torch.Generator().manual_seed(0)).half()
+    expected = scores.float().requires_grad_()
+    function(expected, dim=-1).square().sum().backward()
+    on_card = scores.to("cuda:0").requires_grad_()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    got = function(on_card, dim=-1, dtype=torch.float32)
+    assert got.dtype == torch.float32 and got.device == torch.device("cuda:0")
+    assert torch.cuda.max_memory_allocated() - before == got.nbytes
+    torch.testing.assert_close(got.cpu(), function(scores.float(), dim=-1), rtol=0, atol=0)
+    got.square().sum().backward()
+    assert on_card.grad is not None and on_card.grad.dtype == torch.float16
+    torch.testing.assert_close(on_card.grad.cpu(), expected.grad.half())
+    with torch.autocast("cuda"):
+        assert function(scores.to("cuda:0"), dim=-1).dtype == torch.float32

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 pytestmark = pytest.mark.torch
 
@@ -19,6 +20,33 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "mkldnn": (lambda: x().to_mkldnn(), "Could not run 'aten::to_mkldnn'|to_mkldnn"),
     "integer matmul": (lambda: x(2, 2).long() @ x(2, 2).long(), "\"addmm_cuda\" not implemented for 'Long'"),
     "integer bmm": (lambda: x(1, 2, 2).int() @ x(1, 2, 2).int(), "\"baddbmm_cuda\" not implemented for 'Int'"),
+    "integer matrix-vector": (lambda: x(2, 2).int() @ x(2).int(), "\"addmv_impl_cuda\" not implemented for 'Int'"),
+    "integer dot": (lambda: torch.dot(x().long(), x().long()), "\"dot\" not implemented for 'Long'"),
+    "integer convolution": (
+        lambda: F.conv1d(x(1, 1, 4).long(), x(1, 1, 2).long()),
+        "\"slow_conv2d_cuda\" not implemented for 'Long'",
+    ),
+    "integer convolution, dilated": (
+        lambda: F.conv2d(x(1, 1, 4, 4).int(), x(1, 1, 2, 2).int(), dilation=2),
+        "\"slow_conv_dilated<>\" not implemented for 'Int'",
+    ),
+    "integer convolution, transposed": (
+        lambda: F.conv_transpose3d(x(1, 1, 2, 2, 2).long(), x(1, 1, 2, 2, 2).long()),
+        "\"slow_conv_transpose3d_out_cuda\" not implemented for 'Long'",
+    ),
+    "integer pooling": (
+        lambda: F.max_pool2d(x(1, 1, 4, 4).int(), 2),
+        "\"max_pool2d_with_indices_out_cuda_frame\" not implemented for 'Int'",
+    ),
+    "half histogram": (lambda: torch.histc(x().bfloat16(), 2), "\"histc\" not implemented for 'BFloat16'"),
+    "products of bool by index": (
+        lambda: x().bool().scatter_reduce(0, torch.zeros(4, dtype=torch.long, device="cuda:0"), x().bool(), "prod"),
+        "not implemented for 'Bool'",
+    ),
+    "softmax that widens another dtype": (
+        lambda: torch.ops.aten._softmax(x().bfloat16(), 0, True),
+        "conversion is supported for Half type only",
+    ),
     # a real card could, this cannot
     "only CUDA has it": (
         lambda: torch.nn.LSTM(4, 4, device="cuda:0")(x(3, 1, 4)),

@@ -6,6 +6,7 @@
 // TensorIterator or to code by hand ("iterator"), or does not exist ("absent").
 #pragma once
 #include "devices.h"
+#include "dtypes.h"
 #include "values.h"
 
 namespace virtualcuda {
@@ -32,7 +33,7 @@ struct Plan {
   Check check;
   int generator = -1;  // the position of a `generator` argument
   bool borrows = false;  // draws random numbers and takes no generator
-  bool integers_refused = false;  // CUDA has no kernel of this for integers
+  Lack lack{};  // of dtypes that CUDA's kernel does not take
 };
 
 inline std::string full_name(const c10::FunctionSchema& schema) {
@@ -69,9 +70,7 @@ inline Plan make_plan(const OperatorHandle& op) {
 #if VC_TORCH >= 200
   plan.borrows = plan.generator < 0 && op.hasTag(at::Tag::nondeterministic_seeded);
 #endif
-  for (const char* product : {"aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm", "aten::addmm_", "aten::baddbmm_"}) {
-    plan.integers_refused |= base == product;
-  }
+  plan.lack = lack_of(base);
   return plan;
 }
 
@@ -165,11 +164,7 @@ inline void check_operands(const Plan& plan, const c10::FunctionSchema& schema, 
     default:
       check_iterator(plan, schema, stack, base);
   }
-  if (plan.integers_refused && c10::isIntegralType(stack[base].toTensor().scalar_type(), true)) {
-    const bool batched = plan.name.find("bmm") != std::string::npos;
-    TORCH_CHECK_NOT_IMPLEMENTED(false, batched ? "\"baddbmm_cuda\"" : "\"addmm_cuda\"", " not implemented for '",
-                                c10::toString(stack[base].toTensor().scalar_type()), "'");
-  }
+  check_dtype(plan.lack, stack, base);
 }
 
 }  // namespace virtualcuda

@@ -82,7 +82,9 @@ inline void call_on_cpu(const OperatorHandle& op, Stack* stack, const Plan& plan
   }
 }
 
-inline void run_on_cpu(const OperatorHandle& op, Stack* stack, const Plan& plan) {
+// `before` may change the arguments, and `after` the results, while they are the CPU's, where no card pays for them.
+template <class Before, class After>
+void run_on_cpu(const OperatorHandle& op, Stack* stack, const Plan& plan, Before before, After after) {
   const size_t base = stack->size() - op.schema().arguments().size();
   check_operands(plan, op.schema(), *stack, base);
   check_generator(*stack, base, plan);
@@ -92,11 +94,17 @@ inline void run_on_cpu(const OperatorHandle& op, Stack* stack, const Plan& plan)
 
   Aliases aliases(plan.name);
   arguments_to_cpu(*stack, base, plan, aliases, index);
+  before(*stack, base);
   call_on_cpu(op, stack, plan, index);
+  after(*stack);
   aliases.write_back(index);
   for (size_t i = stack->size() - op.schema().returns().size(); i < stack->size(); i++) {
     (*stack)[i] = map_tensors((*stack)[i], [&](const at::Tensor& tensor) { return aliases.result(tensor, index); });
   }
+}
+
+inline void run_on_cpu(const OperatorHandle& op, Stack* stack, const Plan& plan) {
+  run_on_cpu(op, stack, plan, [](Stack&, size_t) {}, [](Stack&) {});
 }
 
 inline void fallback(const OperatorHandle& op, Stack* stack) { run_on_cpu(op, stack, plan_of(op)); }

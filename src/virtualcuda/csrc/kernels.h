@@ -141,6 +141,17 @@ inline void choose_math_attention(const OperatorHandle& op, Stack* stack) { Call
 
 // ---- operators
 
+// What CUDA calls the kernel of a convolution that cuDNN does not take.
+inline const char* convolution_kernel(Call& call) {  // input, weight, bias, stride, padding, dilation, transposed, ...
+  const bool volume = call.tensor(0).dim() == 5;
+  if (call[6].toBool()) {
+    return volume ? "slow_conv_transpose3d_out_cuda" : "slow_conv_transpose2d_out_cuda";
+  }
+  const auto dilation = call[5].toIntVector();
+  const bool dilated = std::any_of(dilation.begin(), dilation.end(), [](int64_t step) { return step != 1; });
+  return volume || dilated ? "slow_conv_dilated<>" : "slow_conv2d_cuda";
+}
+
 // torch would decompose a convolution into operators of CUDA's (depthwise, slow_conv2d, ...): the CPU's whole kernel
 // gives the CPU's result. CUDA's checks come first, in their words.
 inline void convolution(const OperatorHandle& op, Stack* stack) {
@@ -150,6 +161,9 @@ inline void convolution(const OperatorHandle& op, Stack* stack) {
     const at::Tensor other = call.tensor(i);
     TORCH_CHECK(!other.defined() || other.options().type_equal(input.options()), "Input type (", input.toString(),
                 ") and ", i == 1 ? "weight" : "bias", " type (", other.toString(), ") should be the same");
+  }
+  if (c10::isIntegralType(input.scalar_type(), true)) {
+    refuse_dtype(convolution_kernel(call), input.scalar_type());
   }
   static const Plan plan = [&] {
     Plan result = make_plan(op);
@@ -172,6 +186,32 @@ inline void histc(const OperatorHandle& op, Stack* stack) {
   if (integral) {
     stack->back() = stack->back().toTensor().to(type);
   }
+}
+
+// CUDA computes the softmax of float16 in float32, where that is asked for; the CPU has no kernel that does both.
+inline void softmax(const OperatorHandle& op, Stack* stack) {  // self, dim, half_to_float
+  Call call(op, stack);
+  const bool widens = call[2].toBool();
+  TORCH_CHECK(!widens || call.tensor(0).scalar_type() == c10::kHalf, "conversion is supported for Half type only");
+  const auto widen = [&](Stack& arguments, size_t base) {
+    if (widens) {
+      arguments[base] = arguments[base].toTensor().to(c10::kFloat);
+      arguments[base + 2] = false;
+    }
+  };
+  run_on_cpu(op, stack, plan_of(op), widen, [](Stack&) {});
+}
+
+inline void softmax_backward(const OperatorHandle& op, Stack* stack) {  // grad_output, output, dim, input_dtype
+  Call call(op, stack);
+  const auto type = call.dtype(3), wide = call.tensor(0).scalar_type();
+  call[3] = wide;
+  const auto narrow = [&](Stack& results) {
+    if (type != wide) {
+      results.back() = results.back().toTensor().to(type);
+    }
+  };
+  run_on_cpu(op, stack, plan_of(op), [](Stack&, size_t) {}, narrow);
 }
 
 // The CPU has no fused backward of rms_norm. (grad_out, input, normalized_shape, rstd, weight, output_mask)
@@ -226,6 +266,8 @@ inline void register_kernels(torch::Library& library) {
   // Through `out` the CPU's kernel would warn that it resizes the reduced output, which CUDA's does not.
   implement<fallback>(library, {"mse_loss", "smooth_l1_loss"}, own);
   implement<histc>(library, {"histc"}, own);
+  implement<softmax>(library, {"_softmax", "_log_softmax"}, own);
+  implement<softmax_backward>(library, {"_softmax_backward_data", "_log_softmax_backward_data"}, own);
   implement<rms_norm_backward>(library, {"_fused_rms_norm_backward"}, own);
   // Operators whose generated wrapper checks devices get the fallback by name: a kernel that is composed of other
   // operators would go before a backend's fallback, and then their messages would come out instead.
