@@ -5,13 +5,13 @@ every name that starts with ``_``, holds helpers. A file that cannot be imported
 the others are still listed.
 """
 
-import glob
 import importlib
 import json
 import sys
 import traceback
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 from compatprobe import roots
 from compatprobe.api import Params, Scenario
@@ -43,10 +43,10 @@ class Found(NamedTuple):
         return "{}/{}".format(self.file.family, self.scenario.name)
 
 
-def files(packages: Dict[str, Path], family: Optional[str] = None) -> Iterator[File]:
-    """The scenario files under the roots, or of one family (as its directory is called), in a fixed order."""
+def files(packages: Dict[str, Path]) -> Iterator[File]:
+    """The scenario files under the roots, in a fixed order."""
     for package, root in packages.items():
-        for path in sorted(root.glob("{}/**/*.py".format("*" if family is None else glob.escape(family)))):
+        for path in sorted(root.glob("*/**/*.py")):
             parts = path.relative_to(root).with_suffix("").parts
             if parts[0] != "common" and not any(part.startswith(("_", ".")) for part in parts):
                 yield File(
@@ -81,11 +81,9 @@ def find(packages: Dict[str, Path], cell: str) -> Tuple[Found, Params]:
     """
     name, bracket, rest = cell.partition("[")
     family, _, short = name.partition("/")
-    names = dict.fromkeys((family, family.replace("-", "_")))  # a directory may be called either
-    near = [file for name in names if name for file in files(packages, name)]
-    near.sort(key=lambda file: not _mentions(file, short))
+    near = families(tuple(packages.items())).get(family, ())
     broken = None
-    for file in near:
+    for file, _ in sorted(near, key=lambda each: _distance(each[1], short)):
         try:
             found = scenarios(file)
         except Exception as error:
@@ -100,9 +98,32 @@ def find(packages: Dict[str, Path], cell: str) -> Tuple[Found, Params]:
     raise UnknownCell("no scenario file defines {}".format(cell)) from broken
 
 
-def _mentions(file: File, name: str) -> bool:
-    text = file.path.read_text(encoding="utf-8", errors="replace")
-    return name in text or name.replace("-", "_") in text
+@lru_cache(maxsize=None)
+def families(packages: Tuple[Tuple[str, Path], ...]) -> Dict[str, List[Tuple[File, str]]]:
+    """The scenario files of each family, and what is written in them; nothing in one that cannot be read.
+
+    A forked cell finds it remembered. That it still holds is the host's to see: nothing is stored once a scenario
+    file has been written while cells ran.
+    """
+    found: Dict[str, List[Tuple[File, str]]] = {}
+    for file in files(dict(packages)):
+        found.setdefault(file.family, []).append((file, _text(file.path)))
+    return found
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _distance(text: str, name: str) -> int:
+    """How likely a file defines a scenario, likeliest first: it seems to, it mentions it, it does neither."""
+    function = name.replace("-", "_")
+    if 'name="{}"'.format(name) in text or "def {}(".format(function) in text:
+        return 0
+    return 1 if name in text or function in text else 2
 
 
 def listing(directories: Sequence[str]) -> Dict[str, Any]:

@@ -9,16 +9,22 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence, Tuple
 
 PROBE = Path(__file__).resolve().parent
 
 
 def names(roots: Sequence[str]) -> Dict[str, Path]:
     """The package name of each root, in their order."""
-    return {"scenarios" if not i else "scenarios_{}".format(i): Path(r).resolve() for i, r in enumerate(roots)}
+    return {"scenarios" if not i else "scenarios_{}".format(i): r for i, r in enumerate(_resolved(tuple(roots)))}
+
+
+@lru_cache(maxsize=None)  # a forked cell finds it remembered
+def _resolved(roots: Tuple[str, ...]) -> Tuple[Path, ...]:
+    return tuple(Path(root).resolve() for root in roots)
 
 
 class Finder(importlib.abc.MetaPathFinder):

@@ -33,7 +33,7 @@ import sys
 import tempfile
 from typing import Any, Dict, Optional
 
-from compatprobe import child, libraries, pages, processes, roots
+from compatprobe import child, discover, libraries, pages, processes, roots
 from compatprobe.caplog import CappedLog
 from compatprobe.settings import Slot, inside
 from compatprobe.watch import die_on_hangup
@@ -95,6 +95,7 @@ class Zygote:
                     return self._say(event="failed", code=done.returncode)
         processes.adopt_orphans()
         if self.isolation == "fork":
+            discover.families(tuple(roots.names(self.options.roots).items()))
             gc.freeze()  # a collection in a child would copy the pages of every object imported here
             pages.collapse()
         return self._say(event="ready")
