@@ -84,10 +84,12 @@ class Processors:
                 settled.append((file, give_back))
             else:
                 give_back()
+        if not settled:
+            return None
         room = free() >= (used + 1) * self._memory
         for _, give_back in settled[1 if room else 0 :]:
             give_back()
-        if not settled or not room:
+        if not room:
             return None
         file, give_back = settled[0]
         del self._free_since[file]

@@ -20,7 +20,8 @@ from compatmatrix.execute.records import RecordError, forget, read_json, read_lo
 from compatmatrix.records import Ended, How
 from compatmatrix.results import EnvReason
 
-_POLL = 0.05
+_POLL = 0.1
+"""Seconds between two looks at memory and progress of a cell; at 0.05 they were a third of the host's work for it."""
 _KILL_SECONDS = 6.0
 _SPARE = 4096
 _HELD = "it was stopped by a signal"

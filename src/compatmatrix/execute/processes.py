@@ -37,7 +37,7 @@ def _children(pid: int) -> list[int]:
     """Linux tells a process's children directly; elsewhere psutil looks through all processes."""
     tasks = f"/proc/{pid}/task"
     try:
-        names = os.listdir(tasks)  # noqa: PTH208 - twenty times a second
+        names = os.listdir(tasks)  # noqa: PTH208 - ten times a second
     except OSError:
         with suppress(psutil.Error):
             return [child.pid for child in psutil.Process(pid).children()]
