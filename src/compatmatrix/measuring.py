@@ -55,7 +55,7 @@ class Measuring:
             + (" once more: a processor is free" if worker else "")
         )
         with contextlib.ExitStack() as stack:
-            pending = stack.enter_context(Pending(self.ground, stack.enter_context(Store(settings.store))))
+            pending = Pending(self.ground, stack.enter_context(Store(settings.store)))
             probe = Probe(
                 self.python,
                 PROBE,
@@ -73,9 +73,11 @@ class Measuring:
             except ProbeStartError as error:
                 if not self._lacks_devices(error, share, worker):
                     raise
-                yield self._without_devices(error, share, pending)
+                run = self._without_devices(error, share, pending)
             else:
-                yield self._with(probe, share, worker, pending)
+                run = self._with(probe, share, worker, pending)
+            with pending:  # what waits is stored before the probe is closed, which may take a while
+                yield run
 
     def tell(self) -> None:
         """Tell what other threads had to say; for the thread that made this one.

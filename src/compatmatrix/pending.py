@@ -6,13 +6,13 @@ import contextlib
 import time
 from types import TracebackType
 
-from compatmatrix.errors import CompatmatrixError, InfrastructureError
+from compatmatrix.errors import CompatmatrixError, InfrastructureError, ScenarioError
 from compatmatrix.results import CellResult
 from compatmatrix.store import Store
 from compatmatrix.wholeness import Ground
 
 SECONDS = 0.5
-"""So long a result waits, and so much is measured again after a ``kill -9`` or a loss of power."""
+"""About so long a result waits, and so much is measured again after a ``kill -9`` or a loss of power."""
 
 
 class Pending:
@@ -40,7 +40,7 @@ class Pending:
             self.keep()
 
     def add(self, result: CellResult) -> None:
-        """Have a result stored within half a second, as long as :meth:`look` is called now and then."""
+        """Have a result stored in half a second, as long as :meth:`look` is called now and then."""
         self._ground.room(result)
         if not self._results:
             self._since = time.monotonic()
@@ -54,12 +54,16 @@ class Pending:
 
     def keep(self) -> None:
         """Store what there is, as far as it can be believed, in one transaction."""
-        results, self._results = self._results, []
-        if not results:
+        if not self._results:
             return
-        believed, lost = self._ground.believed(results)
+        try:
+            believed, lost = self._ground.believed(self._results)
+        except ScenarioError:
+            self._results = []
+            raise
         with self._store.transaction():
             for result in believed:
                 self._store.put(result)
+        self._results = []  # now: an interrupt may come before, and they are tried again at the end
         if lost is not None:
             raise lost

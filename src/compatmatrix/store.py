@@ -1,6 +1,6 @@
 """The results store: one SQLite file, keyed by content, safe under parallel columns and kill -9.
 
-Results are written within half a second (:mod:`compatmatrix.pending`). WAL lets columns in other processes write
+Results are written within about half a second (:mod:`compatmatrix.pending`). WAL lets columns in other processes write
 at the same time; a killed writer leaves the last committed state.
 """
 
@@ -91,15 +91,17 @@ class Store:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """Everything that is put inside, or nothing of it."""
-        with self._guard():
-            self._db.execute("BEGIN IMMEDIATE")
         try:
+            with self._guard():
+                self._db.execute("BEGIN IMMEDIATE")
             yield
+            with self._guard():
+                self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:
+                with contextlib.suppress(sqlite3.Error):  # the first error tells more
+                    self._db.execute("ROLLBACK")
             raise
-        with self._guard():
-            self._db.execute("COMMIT")
 
     def put(self, result: CellResult) -> None:
         """Keep a result under its key; a later one of the same key replaces it."""

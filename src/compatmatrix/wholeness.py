@@ -99,8 +99,8 @@ class Ground:
     def believed(self, results: Sequence[CellResult]) -> tuple[list[CellResult], EnvironmentLost | None]:
         """Those of some results, one at least, that may be stored; the failure to raise then, where some may not be.
 
-        What has ended before this looks at the ground had it whole, where it is whole now. Raises
-        :class:`ScenarioError` where none may be stored.
+        What has ended before this looks had its ground whole, where that is whole now: a file that goes and comes back
+        in the meantime is not noticed. Raises :class:`ScenarioError` where none may be stored.
         """
         if self.sources is not None and (path := changed(self.sources, self.roots)):
             more = f" and {len(results) - 1} more" if len(results) > 1 else ""

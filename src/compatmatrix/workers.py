@@ -162,7 +162,8 @@ class Workers:
         if not worker:
             self._ask_for_help()
         cell: PlannedCell | None = None
-        fatal: bool | None = None
+        judged: BaseException | None = None
+        fatal = False
         began = time.monotonic()
         try:
             with self._start(share, worker, self._stop) as run:
@@ -174,12 +175,14 @@ class Workers:
                             self._ask_for_help()
                 except BaseException as error:
                     # At once: closing the probe takes a while, in which the others can end.
-                    if fatal := self._is_fatal(error, share, worker):
+                    judged, fatal = error, self._is_fatal(error, share, worker)
+                    if fatal:
                         self._stop.set()
                     raise
             return True
         except InfrastructureError as error:
-            if self._is_fatal(error, share, worker) if fatal is None else fatal:
+            # What closing raised may be another error than the one that closed it.
+            if fatal if error is judged else self._is_fatal(error, share, worker):
                 raise
             with self._lock:
                 share.closed = True

@@ -81,7 +81,7 @@ def find(packages: Dict[str, Path], cell: str) -> Tuple[Found, Params]:
     """
     name, bracket, rest = cell.partition("[")
     family, _, short = name.partition("/")
-    near = families(tuple(packages.items())).get(family, ())
+    near = families(tuple(packages.items())).get(family.replace("_", "-"), ())
     broken = None
     for file, _ in sorted(near, key=lambda each: _distance(each[1], short)):
         try:

@@ -23,6 +23,7 @@ With ``--isolation spawn`` it imports nothing and starts a fresh process for eac
 """
 
 import argparse
+import contextlib
 import gc
 import json
 import os
@@ -95,7 +96,8 @@ class Zygote:
                     return self._say(event="failed", code=done.returncode)
         processes.adopt_orphans()
         if self.isolation == "fork":
-            discover.families(tuple(roots.names(self.options.roots).items()))
+            with contextlib.suppress(Exception):  # whatever it is, the cells meet it again
+                discover.families(tuple(roots.names(self.options.roots).items()))
             gc.freeze()  # a collection in a child would copy the pages of every object imported here
             pages.collapse()
         return self._say(event="ready")

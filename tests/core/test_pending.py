@@ -152,3 +152,45 @@ def test_a_store_that_cannot_be_written_is_told(tmp_path: Path, file: Path, monk
         add(tmp_path / "s.sqlite", file, [row("a")])
     with pytest.raises(KeyboardInterrupt):
         add(tmp_path / "s.sqlite", file, [row("a")], KeyboardInterrupt())
+
+
+class Interrupted(Installed):
+    """Ctrl-C comes while an environment is looked at, for the first time."""
+
+    looked = 0
+
+    def gone(self) -> str:
+        self.looked += 1
+        if self.looked == 1:
+            raise KeyboardInterrupt
+        return super().gone()
+
+
+def test_an_interrupt_while_they_are_looked_at_loses_nothing(tmp_path: Path, file: Path, clock: Clock) -> None:
+    path = tmp_path / "s.sqlite"
+    ground = Ground(installed=Interrupted({str(file): 0}), work=tmp_path)
+    with pytest.raises(KeyboardInterrupt), Store(path) as store, Pending(ground, store) as waiting:
+        waiting.add(row("a", Outcome.FAIL))
+        clock.now += 1
+        waiting.add(row("b"))
+    assert keys(path) == ["a", "b"]
+
+
+def test_an_interrupt_while_they_are_stored_loses_nothing(
+    tmp_path: Path, file: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "s.sqlite"
+    put, calls = Store.put, iter(range(100))
+
+    def interrupted(store: Store, result: CellResult) -> None:
+        if next(calls) == 1:
+            raise KeyboardInterrupt
+        put(store, result)
+
+    monkeypatch.setattr(Store, "put", interrupted)
+    ground = Ground(installed=Installed({str(file): 0}), work=tmp_path)
+    with pytest.raises(KeyboardInterrupt), Store(path) as store, Pending(ground, store) as waiting:
+        waiting.add(row("a", Outcome.FAIL))
+        clock.now += 1
+        waiting.add(row("b"))
+    assert keys(path) == ["a", "b"]

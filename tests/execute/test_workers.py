@@ -259,6 +259,29 @@ def test_an_environment_that_is_gone_ends_the_column_whichever_worker_found_it(t
     assert column.by[0] < 400
 
 
+def test_an_environment_that_is_found_gone_while_a_worker_closes_ends_the_column(tmp_path: Path) -> None:
+    """Its probe died of that, which would end this worker only; but it has given results up."""
+
+    def act(_: PlannedCell, worker: int, __: threading.Event) -> None:
+        time.sleep(0.005)
+        if worker:
+            raise ProbeStartError(EnvReason.IMPORT_FAILED, "died")
+
+    column = Column(act)
+    start = column.start
+
+    @contextlib.contextmanager
+    def closing(share: Share, worker: int, stop: threading.Event) -> Iterator[Run]:
+        try:
+            with start(share, worker, stop) as run:
+                yield run
+        except ProbeStartError:
+            raise EnvironmentLost("install-failed", "a part of the environment went") from None
+
+    with Processors(tmp_path, 2, memory=0, settled=0) as found, pytest.raises(EnvironmentLost):
+        Workers([(0, cells(400))], closing, found).run()
+
+
 def test_what_ails_the_first_worker_is_raised_where_it_is_alone(tmp_path: Path) -> None:
     def act(_: PlannedCell, worker: int, __: threading.Event) -> None:
         time.sleep(0.005)

@@ -24,15 +24,11 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "integer dot": (lambda: torch.dot(x().long(), x().long()), "\"dot\" not implemented for 'Long'"),
     "integer convolution": (
         lambda: F.conv1d(x(1, 1, 4).long(), x(1, 1, 2).long()),
-        "\"slow_conv2d_cuda\" not implemented for 'Long'",
-    ),
-    "integer convolution, dilated": (
-        lambda: F.conv2d(x(1, 1, 4, 4).int(), x(1, 1, 2, 2).int(), dilation=2),
-        "\"slow_conv_dilated<>\" not implemented for 'Int'",
+        r"getCudnnDataTypeFromScalarType\(\) not supported for Long",
     ),
     "integer convolution, transposed": (
         lambda: F.conv_transpose3d(x(1, 1, 2, 2, 2).long(), x(1, 1, 2, 2, 2).long()),
-        "\"slow_conv_transpose3d_out_cuda\" not implemented for 'Long'",
+        r"getCudnnDataTypeFromScalarType\(\) not supported for Long",
     ),
     "integer pooling": (
         lambda: F.max_pool2d(x(1, 1, 4, 4).int(), 2),
@@ -46,6 +42,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "softmax that widens another dtype": (
         lambda: torch.ops.aten._softmax(x().bfloat16(), 0, True),
         "conversion is supported for Half type only",
+    ),
+    "the backward of a softmax that widened another dtype": (
+        lambda: torch.ops.aten._softmax_backward_data(x(), x(), 0, torch.bfloat16),
+        "expected input and grad types to match, or input to be at::Half and grad to be at::Float",
     ),
     # a real card could, this cannot
     "only CUDA has it": (
@@ -67,6 +67,21 @@ def test_refused(name: str) -> None:
     function, message = REFUSED[name]
     with pytest.raises((RuntimeError, NotImplementedError), match=message):
         function()
+
+
+NOTHING_TO_COMPUTE: dict[str, Callable[[], Any]] = {
+    "no row": lambda: x(0, 3).long() @ x(3, 2).long(),
+    "nothing to sum": lambda: x(2, 0).long() @ x(0, 2).long(),
+    "no batch": lambda: torch.bmm(x(0, 2, 2).int(), x(0, 2, 2).int()),
+    "no picture": lambda: F.conv2d(x(0, 1, 4, 4).long(), x(1, 1, 2, 2).long()),
+    "the size that it has": lambda: F.interpolate(x(1, 1, 4, 4).byte(), size=(4, 4), mode="bilinear"),
+    "a wider operand": lambda: torch.special.gammainc(x().abs().half(), x().abs()),
+}
+
+
+@pytest.mark.parametrize("name", NOTHING_TO_COMPUTE)
+def test_a_dtype_that_cudas_kernel_never_comes_to_see(name: str) -> None:
+    assert NOTHING_TO_COMPUTE[name]().is_cuda
 
 
 @pytest.mark.parametrize(

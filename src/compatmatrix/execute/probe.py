@@ -45,7 +45,7 @@ class Probe:
         environ: variables added to this process's; secrets and what steers Python are dropped by the probe.
         start_timeout: seconds for the imports.
         stop: once another thread sets it, entering and :meth:`run` raise :class:`Stopped`.
-        heard: called every now and then while a cell runs; what it raises ends the run.
+        heard: called every now and then while something is waited for; what it raises ends the run.
 
     Entering raises :class:`ProbeStartError`. Leaving it, also by an exception or Ctrl-C, ends all processes
     within about a second. One instance serves one thread.
@@ -145,6 +145,7 @@ class Probe:
             if event is not None or left <= _POLL:
                 return event
             self._look_for_stop()
+            self._heard()
 
     def _look_for_stop(self) -> None:
         if self._stop.is_set():

@@ -51,8 +51,21 @@ inline const Lack& lack_of(const std::string& name) {
   return row == table.end() ? none : *row;
 }
 
-inline void refuse_dtype(const char* kernel, c10::ScalarType type) {
-  TORCH_CHECK_NOT_IMPLEMENTED(false, '"', kernel, "\" not implemented for '", c10::toString(type), "'");
+// Whether CUDA's kernel would come to look at the dtype. It does not where there is nothing to compute, nor where a
+// picture has the size that is asked for (a copy); and in half precision it computes only where no operand is wider.
+inline bool is_computed(const Lack& lack, const Stack& stack, size_t base) {
+  bool computed = true;
+  for (size_t i = base; i < stack.size(); i++) {
+    each_tensor(stack[i], [&](const at::Tensor& tensor) {
+      computed &= tensor.numel() != 0;
+      computed &= lack.types != Types::halves || tensor.scalar_type() == c10::kHalf || tensor.scalar_type() == c10::kBFloat16;
+    });
+  }
+  if (std::string(lack.name) == "aten::upsample_bilinear2d") {
+    const auto sizes = stack[base].toTensor().sizes().vec(), wanted = stack[base + 1].toIntVector();
+    computed &= sizes.size() != 4 || std::vector<int64_t>(sizes.end() - 2, sizes.end()) != wanted;
+  }
+  return computed;
 }
 
 // The first operand's dtype decides.
@@ -61,22 +74,19 @@ inline void check_dtype(const Lack& lack, const Stack& stack, size_t base) {
     return;
   }
   const auto type = stack[base].toTensor().scalar_type();
+  bool refused = false;
   switch (lack.types) {
     case Types::integers:
-      if (c10::isIntegralType(type, true)) {
-        refuse_dtype(lack.kernel, type);
-      }
+      refused = c10::isIntegralType(type, true);
       break;
     case Types::halves:
-      if (type == c10::kHalf || type == c10::kBFloat16) {
-        refuse_dtype(lack.kernel, type);
-      }
+      refused = type == c10::kHalf || type == c10::kBFloat16;
       break;
     default:  // scatter_reduce(self, dim, index, src, reduce, include_self): sums and means of bool exist
-      if (type == c10::kBool && stack[base + 4].toStringRef() != "sum" && stack[base + 4].toStringRef() != "mean") {
-        refuse_dtype(lack.kernel, type);
-      }
+      refused = type == c10::kBool && stack[base + 4].toStringRef() != "sum" && stack[base + 4].toStringRef() != "mean";
   }
+  TORCH_CHECK_NOT_IMPLEMENTED(!refused || !is_computed(lack, stack, base), '"', lack.kernel, "\" not implemented for '",
+                              c10::toString(type), "'");
 }
 
 }  // namespace virtualcuda

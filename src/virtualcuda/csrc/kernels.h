@@ -141,17 +141,6 @@ inline void choose_math_attention(const OperatorHandle& op, Stack* stack) { Call
 
 // ---- operators
 
-// What CUDA calls the kernel of a convolution that cuDNN does not take.
-inline const char* convolution_kernel(Call& call) {  // input, weight, bias, stride, padding, dilation, transposed, ...
-  const bool volume = call.tensor(0).dim() == 5;
-  if (call[6].toBool()) {
-    return volume ? "slow_conv_transpose3d_out_cuda" : "slow_conv_transpose2d_out_cuda";
-  }
-  const auto dilation = call[5].toIntVector();
-  const bool dilated = std::any_of(dilation.begin(), dilation.end(), [](int64_t step) { return step != 1; });
-  return volume || dilated ? "slow_conv_dilated<>" : "slow_conv2d_cuda";
-}
-
 // torch would decompose a convolution into operators of CUDA's (depthwise, slow_conv2d, ...): the CPU's whole kernel
 // gives the CPU's result. CUDA's checks come first, in their words.
 inline void convolution(const OperatorHandle& op, Stack* stack) {
@@ -162,9 +151,9 @@ inline void convolution(const OperatorHandle& op, Stack* stack) {
     TORCH_CHECK(!other.defined() || other.options().type_equal(input.options()), "Input type (", input.toString(),
                 ") and ", i == 1 ? "weight" : "bias", " type (", other.toString(), ") should be the same");
   }
-  if (c10::isIntegralType(input.scalar_type(), true)) {
-    refuse_dtype(convolution_kernel(call), input.scalar_type());
-  }
+  // cuDNN's word. (It knows int8, uint8 and int32, and fails with them later, in other words.)
+  TORCH_CHECK(!c10::isIntegralType(input.scalar_type(), true) || input.numel() == 0,
+              "getCudnnDataTypeFromScalarType() not supported for ", c10::toString(input.scalar_type()));
   static const Plan plan = [&] {
     Plan result = make_plan(op);
     result.check = Check::exact;
@@ -205,6 +194,8 @@ inline void softmax(const OperatorHandle& op, Stack* stack) {  // self, dim, hal
 inline void softmax_backward(const OperatorHandle& op, Stack* stack) {  // grad_output, output, dim, input_dtype
   Call call(op, stack);
   const auto type = call.dtype(3), wide = call.tensor(0).scalar_type();
+  TORCH_CHECK(type == wide || (type == c10::kHalf && wide == c10::kFloat),
+              "expected input and grad types to match, or input to be at::Half and grad to be at::Float");
   call[3] = wide;
   const auto narrow = [&](Stack& results) {
     if (type != wide) {

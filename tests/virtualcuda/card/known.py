@@ -27,7 +27,7 @@ KNOWN = (
     Known(
         "the CPU's kernel lacks the dtype",
         real="^taken",
-        virtual=r"not implemented for '|MKL FFT doesn't support|on CPU does not support",
+        virtual=r"virtualcuda runs|MKL FFT doesn't support|on CPU does not support",
     ),
     Known("the message ends otherwise", real="OutOfMemoryError: CUDA out of memory", virtual=r"\(virtual device\)"),
     Known("a cached block that is little larger is given whole", section="memory", case="^(large|any) .* freed"),

@@ -13,7 +13,7 @@ from typing import Any
 import virtualcuda
 
 HERE = "cuda:0"
-#: A virtual card of about an H200's size; memory that is not touched costs nothing.
+#: A virtual card of 139 GiB, as large cards have; memory that is not touched costs nothing.
 MEMORY = "139GiB"
 #: After these a process can use its card no more.
 POISON = re.compile(
