@@ -166,13 +166,18 @@ class Interrupted(Installed):
         return super().gone()
 
 
-def test_an_interrupt_while_they_are_looked_at_loses_nothing(tmp_path: Path, file: Path, clock: Clock) -> None:
-    path = tmp_path / "s.sqlite"
-    ground = Ground(installed=Interrupted({str(file): 0}), work=tmp_path)
+def interrupted_while_it_keeps(path: Path, installed: Installed, clock: Clock) -> None:
+    """Two results, of which the second comes late and takes the first along; Ctrl-C comes then."""
+    ground = Ground(installed=installed, work=path.parent)
     with pytest.raises(KeyboardInterrupt), Store(path) as store, Pending(ground, store) as waiting:
         waiting.add(row("a", Outcome.FAIL))
         clock.now += 1
         waiting.add(row("b"))
+
+
+def test_an_interrupt_while_they_are_looked_at_loses_nothing(tmp_path: Path, file: Path, clock: Clock) -> None:
+    path = tmp_path / "s.sqlite"
+    interrupted_while_it_keeps(path, Interrupted({str(file): 0}), clock)
     assert keys(path) == ["a", "b"]
 
 
@@ -188,9 +193,5 @@ def test_an_interrupt_while_they_are_stored_loses_nothing(
         put(store, result)
 
     monkeypatch.setattr(Store, "put", interrupted)
-    ground = Ground(installed=Installed({str(file): 0}), work=tmp_path)
-    with pytest.raises(KeyboardInterrupt), Store(path) as store, Pending(ground, store) as waiting:
-        waiting.add(row("a", Outcome.FAIL))
-        clock.now += 1
-        waiting.add(row("b"))
+    interrupted_while_it_keeps(path, Installed({str(file): 0}), clock)
     assert keys(path) == ["a", "b"]
