@@ -102,7 +102,8 @@ The columns over {cells}, measured anew in environments that are there, against 
 importing torch, transformers, accelerate and what most cells need of them once for each column (and once more for
 virtual cards, which must be there before torch is), and the own work of each scenario, from its call to its end. The
 packing is a bound: all work over all processors, as if nobody had to import anything twice for it. Processor time of
-the floor is measured with nothing else of this project running.
+the floor is measured with nothing else of this project running, after the columns: the ratio scatters by some per cent
+with the machine's speed between the two.
 
 {table(["what", "wall", "processor"], rows)}
 
